@@ -1,0 +1,311 @@
+import { DataStorage, KernelBackend, engine, util } from '@tensorflow/tfjs-core';
+import type { BackendValues, DataType, DataToGPUWebGLOption, TensorInfo } from '@tensorflow/tfjs-core';
+import { messageOf } from '../../errors.js';
+import { PromiseCache } from './cache.js';
+import { Value, sizeOf } from './graph.js';
+import type { DType, TypedArray } from './graph.js';
+import { toOnnx } from './onnx.js';
+import { fingerprint, plan } from './program.js';
+import type { Program, Step } from './program.js';
+import type { Executable, Feed, Runtime } from './runtime.js';
+
+/** What the backend has done so far: for tests, benches and the person who debugs a slow model. */
+export interface BackendStats {
+  /** Programs run. */
+  runs: number;
+  /** Programs compiled. */
+  compilations: number;
+  /** Milliseconds in planning and fingerprints, in compiling, and in running. */
+  planTime: number;
+  compileTime: number;
+  runTime: number;
+}
+
+interface TensorData {
+  value: Value;
+  refCount: number;
+}
+
+const CAPACITY = 64;
+
+/**
+ * A TensorFlow.js backend that computes nothing when a kernel is called: kernels record a graph, and reading a
+ * value plans all that is pending and alive, compiles each program once for its structure, and runs it in ONNX
+ * Runtime. Whatever `tf.tidy` disposed of is an interior value, which ONNX Runtime fuses and frees.
+ *
+ * Bytes given to a tensor are not copied: they must not change before they have been used.
+ */
+export class OnnxRuntimeBackend extends KernelBackend {
+  readonly stats: BackendStats = { runs: 0, compilations: 0, planTime: 0, compileTime: 0, runTime: 0 };
+  readonly #data = new DataStorage<TensorData>(this, engine());
+  readonly #pending = new Set<Value>();
+  readonly #executables = new PromiseCache<Executable>(CAPACITY, (executable) => executable.release());
+  readonly #load: () => Promise<Runtime>;
+  #runtime: Promise<Runtime> | undefined;
+  #loaded: Runtime | undefined;
+  #flushing: Promise<void> | undefined;
+  #failed = false;
+
+  /** @param load loads ONNX Runtime; called when something is first computed. */
+  constructor(load: () => Promise<Runtime>) {
+    super();
+    this.#load = load;
+  }
+
+  /** Loads ONNX Runtime, if that has not been done. */
+  runtime(): Promise<Runtime> {
+    if (this.#runtime === undefined) {
+      this.#runtime = this.#load().then((runtime) => (this.#loaded = runtime));
+      this.#runtime.catch(() => (this.#runtime = undefined));
+    }
+    return this.#runtime;
+  }
+
+  /** The value that a tensor holds, in the tensor's shape. */
+  lookUp({ dataId, shape }: TensorInfo): Value {
+    const { value } = this.#data.get(dataId);
+    if (util.arraysEqual(value.shape as number[], shape)) return value;
+    throw new Error(`internal: a tensor of shape [${shape}] holds a value of shape [${value.shape}]`);
+  }
+
+  /** Makes a tensor of a value. */
+  toTensorInfo(value: Value): TensorInfo {
+    const dataId = {};
+    this.#put(dataId, value, 1);
+    return { dataId, shape: [...value.shape], dtype: value.dtype as DType };
+  }
+
+  override write(values: BackendValues | null, shape: number[], dtype: DataType): object {
+    const dataId = {};
+    this.move(dataId, values, shape, dtype, 1);
+    return dataId;
+  }
+
+  override move(
+    dataId: object,
+    values: BackendValues | null,
+    shape: number[],
+    dtype: DataType,
+    refCount: number,
+  ): void {
+    if (dtype === 'complex64') throw new Error('onnxruntime: complex64 is not supported; use another backend');
+    const buffer = values ?? (util.makeZerosTypedArray(sizeOf(shape), dtype as DType) as BackendValues);
+    this.#put(dataId, Value.of(ofType(buffer, dtype), shape, dtype as DType), refCount);
+  }
+
+  #put(dataId: object, value: Value, refCount: number): void {
+    value.holders++;
+    if (value.buffer === undefined) this.#pending.add(value);
+    this.#data.set(dataId, { value, refCount });
+  }
+
+  override disposeData(dataId: object, force = false): boolean {
+    if (!this.#data.has(dataId)) return true;
+    const data = this.#data.get(dataId);
+    data.refCount--;
+    if (!force && data.refCount > 0) return false;
+    this.#data.delete(dataId);
+    if (--data.value.holders === 0) this.#pending.delete(data.value);
+    return true;
+  }
+
+  override refCount(dataId: object): number {
+    return this.#data.has(dataId) ? this.#data.get(dataId).refCount : 0;
+  }
+
+  override incRef(dataId: object): void {
+    this.#data.get(dataId).refCount++;
+  }
+
+  decRef(dataId: object): void {
+    if (this.#data.has(dataId)) this.#data.get(dataId).refCount--;
+  }
+
+  override numDataIds(): number {
+    return this.#data.numDataIds();
+  }
+
+  /** The number of values that are recorded, held by a tensor and not yet computed. */
+  get pendingCount(): number {
+    return this.#pending.size;
+  }
+
+  /** The number of compiled programs that are kept. */
+  get executableCount(): number {
+    return this.#executables.size;
+  }
+
+  override async read(dataId: object): Promise<BackendValues> {
+    const { value } = this.#data.get(dataId);
+    while (value.buffer === undefined && value.error === undefined) await this.#flush();
+    return settled(value);
+  }
+
+  override readSync(dataId: object): BackendValues {
+    const { value } = this.#data.get(dataId);
+    if (value.buffer === undefined && value.error === undefined) this.#flushSync();
+    return settled(value);
+  }
+
+  override readToGPU(_dataId: object, _options?: DataToGPUWebGLOption): never {
+    throw new Error('onnxruntime: values live in main memory; read them with data()');
+  }
+
+  override async time(query: () => void): Promise<{ kernelMs: number }> {
+    const before = this.stats.runTime;
+    query();
+    await this.#flush();
+    return { kernelMs: this.stats.runTime - before };
+  }
+
+  override timerAvailable(): boolean {
+    return true;
+  }
+
+  override floatPrecision(): 32 {
+    return 32;
+  }
+
+  override epsilon(): number {
+    return 1e-7;
+  }
+
+  override memory(): { unreliable: boolean; reasons: string[] } {
+    return { unreliable: true, reasons: ['Values that are not yet computed hold no memory.'] };
+  }
+
+  /** Waits for what is running and releases all compiled programs. */
+  override dispose(): void {
+    void (this.#flushing ?? Promise.resolve()).finally(() => this.#executables.clear());
+  }
+
+  /** Computes all that is pending; one flush runs at a time, so that two reads may overlap. */
+  #flush(): Promise<void> {
+    this.#flushing ??= this.#compute().finally(() => (this.#flushing = undefined));
+    return this.#flushing;
+  }
+
+  async #compute(): Promise<void> {
+    const runtime = await this.runtime();
+    const roots = [...this.#pending];
+    try {
+      for (const step of this.#plan(roots)) {
+        if (step.kind === 'host') runOnHost(step);
+        else await this.#run(runtime, step);
+      }
+    } catch (error) {
+      this.#fail(roots, error);
+    }
+    for (const root of roots) this.#settle(root);
+  }
+
+  async #run(runtime: Runtime, { program, feeds, fetches }: Step & { kind: 'program' }): Promise<void> {
+    const started = performance.now();
+    const key = fingerprint(program);
+    this.stats.planTime += performance.now() - started;
+    const executable = await this.#executables.get(key, () => this.#compile(runtime, program));
+    const running = performance.now();
+    const outputs = await executable.run(toFeeds(program, feeds));
+    fetches.forEach((value, i) => (value.buffer = outputs[i]!));
+    this.stats.runs++;
+    this.stats.runTime += performance.now() - running;
+  }
+
+  async #compile(runtime: Runtime, program: Program): Promise<Executable> {
+    const started = performance.now();
+    const executable = await runtime.compile(toOnnx(program), program.outputs.map(({ name }) => name));
+    this.stats.compilations++;
+    this.stats.compileTime += performance.now() - started;
+    return executable;
+  }
+
+  #flushSync(): void {
+    const runtime = this.#loaded;
+    if (runtime?.runSync === undefined || this.#flushing !== undefined) throw new Error(syncRefusal(runtime));
+    const roots = [...this.#pending];
+    try {
+      for (const step of this.#plan(roots)) {
+        if (step.kind === 'host') runOnHost(step);
+        else runProgramSync(runtime, step);
+      }
+    } catch (error) {
+      this.#fail(roots, error);
+    }
+    for (const root of roots) this.#settle(root);
+  }
+
+  #plan(roots: readonly Value[]): Step[] {
+    const started = performance.now();
+    const steps = plan(this.#failed ? roots.filter((root) => !isBroken(root)) : roots);
+    this.stats.planTime += performance.now() - started;
+    return steps;
+  }
+
+  #fail(roots: readonly Value[], error: unknown): void {
+    this.#failed = true;
+    const message = `onnxruntime: a graph could not be computed: ${messageOf(error)}`;
+    const failure = new Error(message, { cause: error });
+    for (const root of roots) if (root.buffer === undefined) root.error ??= failure;
+  }
+
+  /** Lets go of the graph behind a value that has its bytes or its error. */
+  #settle(value: Value): void {
+    if (value.buffer === undefined && value.error === undefined) return;
+    value.node = undefined;
+    this.#pending.delete(value);
+  }
+}
+
+/** Marks a value that leads to one that failed, so that a failure does not stop the values beside it. */
+function isBroken(value: Value): boolean {
+  try {
+    plan([value]);
+    return false;
+  } catch (error) {
+    value.error = error as Error;
+    return true;
+  }
+}
+
+function settled(value: Value): BackendValues {
+  if (value.error !== undefined) throw value.error;
+  return value.buffer!;
+}
+
+function syncRefusal(runtime: Runtime | undefined): string {
+  const why =
+    runtime === undefined
+      ? 'ONNX Runtime is not loaded yet'
+      : runtime.runSync === undefined
+        ? `${runtime.name} cannot run within a call`
+        : 'a read is under way';
+  return `onnxruntime: dataSync() needs a value that has been computed, but ${why}; use await tensor.data()`;
+}
+
+function runOnHost({ node }: Step & { kind: 'host' }): void {
+  const outputs = node.compute(node.inputs.map((input) => settled(input) as TypedArray));
+  node.outputs.forEach((value, i) => (value.buffer = outputs[i]!));
+}
+
+function runProgramSync(runtime: Runtime, { program, feeds, fetches }: Step & { kind: 'program' }): void {
+  const names = program.outputs.map(({ name }) => name);
+  const outputs = runtime.runSync!(toOnnx(program), names, toFeeds(program, feeds));
+  fetches.forEach((value, i) => (value.buffer = outputs[i]!));
+}
+
+function toFeeds(program: Program, values: readonly Value[]): Feed[] {
+  return program.inputs.map(({ name, dtype, shape }, i) => ({
+    name,
+    dtype: dtype as DType,
+    shape,
+    data: settled(values[i]!) as TypedArray,
+  }));
+}
+
+/** The values in the array type of their dtype; TensorFlow.js itself may hand over a plain array. */
+function ofType(values: BackendValues, dtype: DataType): BackendValues {
+  if (dtype === 'float32') return values instanceof Float32Array ? values : Float32Array.from(values as Uint8Array);
+  if (dtype === 'int32') return values instanceof Int32Array ? values : Int32Array.from(values as Uint8Array);
+  if (dtype === 'bool') return values instanceof Uint8Array ? values : Uint8Array.from(values as Int32Array);
+  return values;
+}

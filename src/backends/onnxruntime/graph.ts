@@ -1,0 +1,135 @@
+import type { BackendValues } from '@tensorflow/tfjs-core';
+
+/** The element types that a tensor of the backend may have. */
+export type DType = 'float32' | 'int32' | 'bool';
+
+/** The element types inside a graph: ONNX gives positions as int64, which no tensor holds. */
+export type ElementType = DType | 'int64';
+
+/** The bytes of a tensor: Float32Array, Int32Array or (bool) Uint8Array. */
+export type TypedArray = Float32Array | Int32Array | Uint8Array;
+
+/**
+ * What a tensor holds: bytes that are there (`buffer`), or the node that will make them (`node`).
+ * A value is a result in the making; it is given its buffer when a read has run the graph that leads to it.
+ */
+export class Value {
+  buffer: BackendValues | undefined;
+  node: Node | undefined;
+  /** Why the value could not be computed: reading it, or anything made of it, says so again. */
+  error: Error | undefined;
+  /** How many tensors hold it: what no tensor holds is not fetched when the graph is run. */
+  holders = 0;
+
+  constructor(
+    readonly shape: readonly number[],
+    readonly dtype: ElementType,
+  ) {}
+
+  static of(buffer: BackendValues, shape: readonly number[], dtype: DType): Value {
+    const value = new Value(shape, dtype);
+    value.buffer = buffer;
+    return value;
+  }
+}
+
+/** A small operand that is part of the structure of a graph: an axis, a shape, a fixed number. */
+export interface Constant {
+  readonly constant: true;
+  readonly dtype: ElementType;
+  readonly shape: readonly number[];
+  readonly data: readonly number[];
+}
+
+/** An attribute of an ONNX node. A bare number is an integer; `{ float }` is a float. */
+export type Attribute = number | string | readonly number[] | { readonly float: number };
+
+/** What an ONNX node may read: a value, a constant, or nothing where an optional input is left out. */
+export type Operand = Value | Constant | undefined;
+
+/** One ONNX operator. */
+export interface OnnxNode {
+  readonly kind: 'onnx';
+  readonly op: string;
+  readonly domain: '' | 'com.microsoft';
+  readonly inputs: readonly Operand[];
+  readonly attributes: Readonly<Record<string, Attribute>>;
+  readonly outputs: readonly Value[];
+}
+
+/**
+ * Work that is better done in JavaScript between two programs, on bytes that are there, such as adding up the
+ * gradient of an embedding.
+ */
+export interface HostNode {
+  readonly kind: 'host';
+  readonly op: string;
+  readonly inputs: readonly Value[];
+  readonly outputs: readonly Value[];
+  /** Given the inputs' bytes, returns the outputs'. */
+  readonly compute: (inputs: readonly TypedArray[]) => readonly TypedArray[];
+}
+
+export type Node = OnnxNode | HostNode;
+
+/** What a tensor looks like from outside. */
+export interface TensorSpec {
+  readonly shape: readonly number[];
+  readonly dtype: ElementType;
+}
+
+/** The number of elements in a shape. */
+export function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((size, dimension) => size * dimension, 1);
+}
+
+/** Appends an ONNX operator with one output. */
+export function emit(
+  op: string,
+  inputs: readonly Operand[],
+  output: TensorSpec,
+  attributes: Readonly<Record<string, Attribute>> = {},
+  domain: OnnxNode['domain'] = '',
+): Value {
+  return emitMany(op, inputs, [output], attributes, domain)[0]!;
+}
+
+/** Appends an ONNX operator with several outputs. */
+export function emitMany(
+  op: string,
+  inputs: readonly Operand[],
+  outputs: readonly TensorSpec[],
+  attributes: Readonly<Record<string, Attribute>> = {},
+  domain: OnnxNode['domain'] = '',
+): readonly Value[] {
+  const values = outputs.map(({ shape, dtype }) => new Value(shape, dtype));
+  const node: OnnxNode = { kind: 'onnx', op, domain, inputs, attributes, outputs: values };
+  for (const value of values) value.node = node;
+  return values;
+}
+
+/** Appends a computation on the host with one output. */
+export function emitHost(
+  op: string,
+  inputs: readonly Value[],
+  output: TensorSpec,
+  compute: (inputs: readonly TypedArray[]) => TypedArray,
+): Value {
+  const value = new Value(output.shape, output.dtype);
+  value.node = { kind: 'host', op, inputs, outputs: [value], compute: (data) => [compute(data)] };
+  return value;
+}
+
+/** An int64 vector: axes, shapes, pads. */
+export function int64s(data: readonly number[]): Constant {
+  return { constant: true, dtype: 'int64', shape: [data.length], data };
+}
+
+/** A scalar constant. */
+export function scalar(value: number, dtype: DType = 'float32'): Constant {
+  return { constant: true, dtype, shape: [], data: [value] };
+}
+
+export function isConstant(operand: Operand): operand is Constant {
+  return operand !== undefined && 'constant' in operand;
+}

@@ -1,0 +1,179 @@
+import { backend_util } from '@tensorflow/tfjs-core';
+import { emit, sizeOf } from '../graph.js';
+import type { Attribute, Value } from '../graph.js';
+import { reshape, transpose, transposedView, TO_HWIO, TO_NCHW, TO_NHWC, TO_OIHW } from '../layout.js';
+import type { Lowering, LoweringTable } from './lowering.js';
+import { finish, matMul } from './matrix.js';
+import { concat, pad, slice } from './shape.js';
+
+interface ConvAttributes {
+  readonly strides: number | [number, number];
+  readonly pad: 'valid' | 'same' | number | [number, number][];
+  readonly dataFormat: 'NHWC' | 'NCHW';
+  readonly dilations?: number | [number, number];
+  readonly dimRoundingMode?: 'floor' | 'round' | 'ceil';
+}
+
+type ConvInfo = backend_util.Conv2DInfo;
+
+function convInfo(x: readonly number[], filter: readonly number[], attributes: ConvAttributes): ConvInfo {
+  return backend_util.computeConv2DInfo(
+    x as [number, number, number, number],
+    filter as [number, number, number, number],
+    attributes.strides,
+    attributes.dilations ?? 1,
+    attributes.pad as Parameters<typeof backend_util.computeConv2DInfo>[4],
+    attributes.dimRoundingMode,
+    false,
+    attributes.dataFormat === 'NCHW' ? 'channelsFirst' : 'channelsLast',
+  );
+}
+
+/** The attributes of ONNX's Conv, ConvTranspose and pools. */
+export function windowAttributes(info: ConvInfo): Record<string, Attribute> {
+  const { top, left, bottom, right } = info.padInfo;
+  return {
+    kernel_shape: [info.filterHeight, info.filterWidth],
+    strides: [info.strideHeight, info.strideWidth],
+    pads: [top, left, bottom, right],
+    dilations: [info.dilationHeight, info.dilationWidth],
+  };
+}
+
+export function toNchw(value: Value, info: ConvInfo): Value {
+  return info.dataFormat === 'channelsLast' ? transpose(value, TO_NCHW) : value;
+}
+
+export function fromNchw(value: Value, info: ConvInfo): Value {
+  return info.dataFormat === 'channelsLast' ? transpose(value, TO_NHWC) : value;
+}
+
+function toNhwc(value: Value, info: ConvInfo): Value {
+  return info.dataFormat === 'channelsLast' ? value : transpose(value, TO_NHWC);
+}
+
+function fromNhwc(value: Value, info: ConvInfo): Value {
+  return info.dataFormat === 'channelsLast' ? value : transpose(value, TO_NCHW);
+}
+
+function isPointwise(info: ConvInfo): boolean {
+  const { top, left, bottom, right } = info.padInfo;
+  return info.filterHeight === 1 && info.filterWidth === 1 && top + left + bottom + right === 0;
+}
+
+const Conv2D: Lowering<ConvAttributes> = ({ x, filter }, attributes) =>
+  convolve(x!, filter!, convInfo(x!.shape, filter!.shape, attributes));
+
+function convolve(x: Value, filter: Value, info: ConvInfo): Value {
+  if (isPointwise(info)) return convolvePoints(x, filter, info);
+  const shape = [info.batchSize, info.outChannels, info.outHeight, info.outWidth];
+  const inputs = [toNchw(x, info), transpose(filter, TO_OIHW)];
+  const y = emit('Conv', inputs, { shape, dtype: 'float32' }, windowAttributes(info));
+  return fromNchw(y, info);
+}
+
+/** A 1 x 1 convolution is a product of matrices, twice as fast on NHWC as ONNX Runtime's Conv on NCHW. */
+function convolvePoints(x: Value, filter: Value, info: ConvInfo): Value {
+  const rows = toRows(everyStride(toNhwc(x, info), info), info.inChannels);
+  const y = multiplyFilter(rows, filter, false);
+  return fromNhwc(reshape(y, [info.batchSize, info.outHeight, info.outWidth, info.outChannels]), info);
+}
+
+/** rows [n, in] by a 1 x 1 filter, or by its transpose, in whichever layout the filter lies. */
+function multiplyFilter(rows: Value, filter: Value, transposed: boolean): Value {
+  const [, , inChannels, outChannels] = filter.shape as [number, number, number, number];
+  if (transposedView(filter) === undefined) {
+    return matMul(rows, reshape(filter, [inChannels, outChannels]), false, transposed);
+  }
+  return matMul(rows, reshape(transpose(filter, TO_OIHW), [outChannels, inChannels]), false, !transposed);
+}
+
+function toRows(value: Value, channels: number): Value {
+  return reshape(value, [sizeOf(value.shape) / channels, channels]);
+}
+
+function everyStride(x: Value, { strideHeight, strideWidth }: ConvInfo): Value {
+  if (strideHeight === 1 && strideWidth === 1) return x;
+  return slice(x, [0, 0, 0, 0], x.shape, [1, strideHeight, strideWidth, 1]);
+}
+
+const Conv2DBackpropInput: Lowering<ConvAttributes & { inputShape: number[] }> = ({ dy, filter }, attributes) => {
+  const info = convInfo(attributes.inputShape, filter!.shape, attributes);
+  if (isPointwise(info) && info.strideHeight === 1 && info.strideWidth === 1) {
+    const rows = multiplyFilter(toRows(toNhwc(dy!, info), info.outChannels), filter!, true);
+    return fromNhwc(reshape(rows, nhwcShape(info)), info);
+  }
+  const shape = [info.batchSize, info.inChannels, info.inHeight, info.inWidth];
+  const inputs = [toNchw(dy!, info), transpose(filter!, TO_OIHW)];
+  const window = { ...windowAttributes(info), output_padding: outputPadding(info) };
+  return fromNchw(emit('ConvTranspose', inputs, { shape, dtype: 'float32' }, window), info);
+};
+
+function nhwcShape(info: ConvInfo): number[] {
+  return [info.batchSize, info.inHeight, info.inWidth, info.inChannels];
+}
+
+/** The rows and columns at the far end that no window reaches. */
+function outputPadding(info: ConvInfo): number[] {
+  const { top, left, bottom, right } = info.padInfo;
+  const reachedRows = (info.outHeight - 1) * info.strideHeight + info.effectiveFilterHeight - top - bottom;
+  const reachedColumns = (info.outWidth - 1) * info.strideWidth + info.effectiveFilterWidth - left - right;
+  return [info.inHeight - reachedRows, info.inWidth - reachedColumns];
+}
+
+/** Below this many input channels the taps are joined to one product, above each is a product of its own. */
+const FEW_CHANNELS = 16;
+
+/**
+ * The gradient of the filter: for each tap, the product of the gradient with the part of the picture that the tap
+ * saw. Three times as fast as expressing it as a Conv.
+ */
+const Conv2DBackpropFilter: Lowering<ConvAttributes & { filterShape: number[] }> = ({ x, dy }, attributes) => {
+  const info = convInfo(x!.shape, attributes.filterShape, attributes);
+  const { filterHeight, filterWidth, inChannels, outChannels } = info;
+  const gradient = toRows(toNhwc(dy!, info), outChannels);
+  const taps = tapsOf(toNhwc(x!, info), info).map((tap) => toRows(tap, inChannels));
+  if (inChannels < FEW_CHANNELS) {
+    const product = matMul(gradient, concat(taps, 1), true, false); // [out, taps * in]
+    const oihw = transpose(reshape(product, [outChannels, filterHeight, filterWidth, inChannels]), TO_NCHW);
+    return transpose(oihw, TO_HWIO);
+  }
+  const products = taps.map((tap) => reshape(matMul(gradient, tap, true, false), [outChannels, inChannels, 1]));
+  const oihw = reshape(concat(products, 2), [outChannels, inChannels, filterHeight, filterWidth]);
+  return transpose(oihw, TO_HWIO);
+};
+
+/** What each position of the filter sees of a picture, [batch, outHeight, outWidth, inChannels] each. */
+function tapsOf(x: Value, info: ConvInfo): Value[] {
+  const { top, left, bottom, right } = info.padInfo;
+  const padded = pad(x, [[0, 0], [top, bottom], [left, right], [0, 0]]);
+  const strides = [1, info.strideHeight, info.strideWidth, 1];
+  const taps: Value[] = [];
+  for (let row = 0; row < info.filterHeight; row++) {
+    for (let column = 0; column < info.filterWidth; column++) {
+      const begin = [0, row * info.dilationHeight, column * info.dilationWidth, 0];
+      const end = [
+        info.batchSize,
+        begin[1]! + (info.outHeight - 1) * info.strideHeight + 1,
+        begin[2]! + (info.outWidth - 1) * info.strideWidth + 1,
+        info.inChannels,
+      ];
+      taps.push(slice(padded, begin, end, strides));
+    }
+  }
+  return taps;
+}
+
+const FusedConv2D: Lowering<ConvAttributes & { activation?: string }> = (inputs, attributes) => {
+  const { x, filter, bias } = inputs;
+  const y = convolve(x!, filter!, convInfo(x!.shape, filter!.shape, attributes));
+  return finish(y, bias, attributes.activation);
+};
+
+/** Kernels that convolve. */
+export const convolutionKernels: LoweringTable = {
+  Conv2D,
+  Conv2DBackpropFilter,
+  Conv2DBackpropInput,
+  FusedConv2D,
+};

@@ -1,0 +1,227 @@
+import { isConstant, sizeOf } from './graph.js';
+import type { Constant, ElementType, HostNode, Node, OnnxNode, Operand, TensorSpec, Value } from './graph.js';
+
+/**
+ * A compiled unit as data: straight-line ONNX operators from inputs to outputs. Names are `i<k>` for an input,
+ * `c<k>` for a constant and `v<k>` for what a node makes; an absent operand is the empty name.
+ * Two traces of the same computation give equal programs, whatever the values that flow through them.
+ */
+export interface Program {
+  readonly inputs: readonly NamedSpec[];
+  readonly constants: readonly (Constant & { readonly name: string })[];
+  readonly nodes: readonly ProgramNode[];
+  readonly outputs: readonly NamedSpec[];
+}
+
+export interface NamedSpec {
+  readonly name: string;
+  readonly dtype: ElementType;
+  readonly shape: readonly number[];
+}
+
+export interface ProgramNode {
+  readonly op: string;
+  readonly domain: OnnxNode['domain'];
+  readonly inputs: readonly string[];
+  readonly attributes: OnnxNode['attributes'];
+  readonly outputs: readonly NamedSpec[];
+}
+
+/** One step of a plan: a program with the values that it reads and makes, or work on the host. */
+export type Step =
+  | {
+      readonly kind: 'program';
+      readonly program: Program;
+      readonly feeds: readonly Value[];
+      readonly fetches: readonly Value[];
+    }
+  | { readonly kind: 'host'; readonly node: HostNode };
+
+/**
+ * The steps that compute `roots`, in order. Work on the host cuts the graph in levels: all operators of one level
+ * form one program, and a value that a later level or the host reads is an output of its level.
+ */
+export function plan(roots: readonly Value[]): Step[] {
+  const order = topologicalOrder(roots);
+  const levels = assignLevels(order);
+  const needed = neededAcrossLevels(order, levels, roots);
+  const depth = order.reduce((most, node) => Math.max(most, levels.get(node)!), 0);
+  const steps: Step[] = [];
+  for (let level = 0; level <= depth; level++) {
+    const nodes = order.filter((node) => levels.get(node) === level);
+    const operators = nodes.filter((node) => node.kind === 'onnx');
+    if (operators.length > 0) steps.push(toProgram(operators, needed));
+    for (const node of nodes) if (node.kind === 'host') steps.push({ kind: 'host', node });
+  }
+  return steps;
+}
+
+/** The nodes that lead to the roots, each after those that it reads. */
+function topologicalOrder(roots: readonly Value[]): Node[] {
+  const order: Node[] = [];
+  const done = new Set<Node>();
+  for (const root of roots) {
+    if (root.node === undefined || done.has(root.node)) continue;
+    const stack: { node: Node; next: number }[] = [{ node: root.node, next: 0 }];
+    while (stack.length > 0) {
+      const top = stack[stack.length - 1]!;
+      if (top.next === 0 && done.has(top.node)) {
+        stack.pop();
+      } else if (top.next < top.node.inputs.length) {
+        const source = producer(top.node.inputs[top.next++]);
+        if (source !== undefined && !done.has(source)) stack.push({ node: source, next: 0 });
+      } else {
+        if (!done.has(top.node)) order.push(top.node);
+        done.add(top.node);
+        stack.pop();
+      }
+    }
+  }
+  return order;
+}
+
+/** The node that has still to make an operand. */
+function producer(operand: Operand): Node | undefined {
+  if (operand === undefined || isConstant(operand)) return undefined;
+  if (operand.error !== undefined) throw operand.error;
+  return operand.buffer === undefined ? operand.node : undefined;
+}
+
+function assignLevels(order: readonly Node[]): Map<Node, number> {
+  const levels = new Map<Node, number>();
+  for (const node of order) {
+    let level = 0;
+    for (const input of node.inputs) {
+      const source = producer(input);
+      if (source === undefined) continue;
+      level = Math.max(level, levels.get(source)! + (source.kind === 'host' ? 1 : 0));
+    }
+    levels.set(node, level);
+  }
+  return levels;
+}
+
+/** The values that must leave their program: the roots, and what another level or the host reads. */
+function neededAcrossLevels(
+  order: readonly Node[],
+  levels: ReadonlyMap<Node, number>,
+  roots: readonly Value[],
+): ReadonlySet<Value> {
+  const needed = new Set<Value>(roots);
+  for (const node of order) {
+    for (const input of node.inputs) {
+      const source = producer(input);
+      if (source === undefined) continue;
+      if (node.kind === 'host' || levels.get(source) !== levels.get(node)) needed.add(input as Value);
+    }
+  }
+  return needed;
+}
+
+function toProgram(operators: readonly OnnxNode[], needed: ReadonlySet<Value>): Step {
+  const names = new Map<Value, string>();
+  const feeds: Value[] = [];
+  const constants = new Map<string, Constant & { name: string }>();
+  const nameOf = (operand: Operand): string => {
+    if (operand === undefined) return '';
+    if (isConstant(operand)) return constantName(operand, constants);
+    let name = names.get(operand);
+    if (name === undefined) {
+      name = `i${feeds.length}`;
+      names.set(operand, name);
+      feeds.push(operand);
+    }
+    return name;
+  };
+  const fetches: Value[] = [];
+  let count = 0;
+  const nodes = operators.map((node): ProgramNode => {
+    const inputs = node.inputs.map(nameOf);
+    const outputs = node.outputs.map((value) => {
+      const name = `v${count++}`;
+      names.set(value, name);
+      if (needed.has(value)) fetches.push(value);
+      return { name, dtype: value.dtype, shape: value.shape };
+    });
+    return { op: node.op, domain: node.domain, inputs, attributes: node.attributes, outputs };
+  });
+  const specOf = (value: Value): NamedSpec => ({
+    name: names.get(value)!,
+    dtype: value.dtype,
+    shape: value.shape,
+  });
+  const program: Program = {
+    inputs: feeds.map(specOf),
+    constants: [...constants.values()],
+    nodes,
+    outputs: fetches.map(specOf),
+  };
+  return { kind: 'program', program, feeds, fetches };
+}
+
+function constantName(constant: Constant, known: Map<string, Constant & { name: string }>): string {
+  const key = `${constant.dtype}[${constant.shape}]${constant.data.map(exactly)}`;
+  let named = known.get(key);
+  if (named === undefined) {
+    named = { ...constant, name: `c${known.size}` };
+    known.set(key, named);
+  }
+  return named.name;
+}
+
+/** A number's text without loss: minus zero and NaN included. */
+function exactly(value: number): string {
+  return Object.is(value, -0) ? '-0' : String(value);
+}
+
+/** A text that is equal for equal programs and for no others: the key of the cache of compiled programs. */
+export function fingerprint(program: Program): string {
+  const parts: string[] = [];
+  for (const { dtype, shape } of program.inputs) parts.push(`${dtype[0]}${shape}`);
+  for (const { name, dtype, shape, data } of program.constants) {
+    parts.push(`${name}=${dtype}[${shape}]${data.map(exactly)}`);
+  }
+  for (const node of program.nodes) parts.push(nodeKey(node));
+  for (const { name } of program.outputs) parts.push(name);
+  return parts.join('|');
+}
+
+function nodeKey({ op, domain, inputs, attributes, outputs }: ProgramNode): string {
+  let key = `${domain === '' ? '' : `${domain}.`}${op}(${inputs})`;
+  for (const name in attributes) key += `,${name}=${attributeText(attributes[name]!)}`;
+  for (const { dtype, shape } of outputs) key += `:${dtype[0]}${shape}`;
+  return key;
+}
+
+function attributeText(attribute: OnnxNode['attributes'][string]): string {
+  if (typeof attribute === 'string') return JSON.stringify(attribute);
+  if (typeof attribute === 'number') return String(attribute);
+  return 'float' in attribute ? `${exactly(attribute.float)}f` : `[${attribute.join(',')}]`;
+}
+
+/** A program as text, one line an operator, to be read by a person. */
+export function printProgram(program: Program): string {
+  const lines = program.inputs.map((input) => `input  ${specText(input)}`);
+  for (const { name, dtype, shape, data } of program.constants) {
+    const values = data.length > 8 ? `${data.slice(0, 8).join(', ')}, ...` : data.join(', ');
+    lines.push(`const  ${name}: ${dtype}[${shape.join(', ')}] = ${values}`);
+  }
+  for (const { op, domain, inputs, attributes, outputs } of program.nodes) {
+    const options = Object.entries(attributes).map(([name, value]) => `${name}=${attributeText(value)}`);
+    const operator = domain === '' ? op : `${domain}.${op}`;
+    lines.push(`${outputs.map(specText).join(', ')} = ${operator}(${[...inputs, ...options].join(', ')})`);
+  }
+  lines.push(`return ${program.outputs.map(({ name }) => name).join(', ')}`);
+  return lines.join('\n');
+}
+
+function specText({ name, dtype, shape }: TensorSpec & { readonly name: string }): string {
+  return `${name}: ${dtype}[${shape.join(', ')}]`;
+}
+
+/** What a program holds at most, were nothing freed: the bytes of all values that its operators make. */
+export function programBytes(program: Program): number {
+  return program.nodes
+    .flatMap((node) => node.outputs)
+    .reduce((bytes, { dtype, shape }) => bytes + sizeOf(shape) * (dtype === 'bool' ? 1 : 4), 0);
+}

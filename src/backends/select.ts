@@ -1,0 +1,119 @@
+import { engine, env, findBackend, setBackend } from '@tensorflow/tfjs-core';
+import { InputError, messageOf } from '../errors.js';
+import { registerGradients } from './gradients.js';
+import { registerOnnxRuntime } from './onnxruntime/index.js';
+import type { RuntimeOptions } from './onnxruntime/runtime.js';
+
+/** The backends that a program may ask for. */
+export type BackendName = 'onnxruntime' | 'tensorflow' | 'webgpu' | 'webgl' | 'wasm' | 'cpu';
+
+/** How a backend is to run. */
+export interface BackendOptions extends RuntimeOptions {
+  /** Told once what could be faster, and how; default: `console.warn`. */
+  readonly onAdvice?: (advice: string) => void;
+}
+
+interface Candidate {
+  /** Makes the backend known to TensorFlow.js; throws where it cannot run. */
+  readonly load: (options: BackendOptions) => Promise<void>;
+  readonly install: string;
+}
+
+const candidates: Readonly<Record<BackendName, Candidate>> = {
+  onnxruntime: { load: loadOnnxRuntime, install: 'onnxruntime-node' },
+  tensorflow: fromPackage('@tensorflow/tfjs-node'),
+  webgpu: fromPackage('@tensorflow/tfjs-backend-webgpu'),
+  webgl: fromPackage('@tensorflow/tfjs-backend-webgl'),
+  wasm: fromPackage('@tensorflow/tfjs-backend-wasm'),
+  cpu: { load: loadCpu, install: '@tensorflow/tfjs-backend-cpu' },
+};
+
+/** What `auto` tries, the best first; the others do not train this library's models yet. */
+const preference: readonly BackendName[] = ['onnxruntime', 'cpu'];
+
+/**
+ * Chooses the TensorFlow.js backend that everything from here on computes on.
+ *
+ * @param name a backend, or `auto`: the best of those that are present.
+ * @returns the name of the backend that is in use.
+ * @throws InputError where the backend is unknown or cannot run here; the message says what to install.
+ */
+export async function useBackend(
+  name: BackendName | 'auto' = 'auto',
+  options: BackendOptions = {},
+): Promise<BackendName> {
+  registerGradients();
+  if (name !== 'auto') return use(name, options);
+  const failures: string[] = [];
+  for (const candidate of preference) {
+    try {
+      return await use(candidate, options);
+    } catch (error) {
+      failures.push(messageOf(error));
+    }
+  }
+  throw new InputError(`useBackend: no backend can run here: ${failures.join('; ')}`);
+}
+
+async function use(name: BackendName, options: BackendOptions): Promise<BackendName> {
+  const candidate = Object.hasOwn(candidates, name) ? candidates[name] : undefined;
+  if (candidate === undefined) {
+    const known = ['auto', ...Object.keys(candidates)].join(', ');
+    throw new InputError(`useBackend: the backend must be one of ${known}, got ${String(name)}`);
+  }
+  try {
+    await candidate.load(options);
+    if (await setBackend(name)) return name;
+  } catch (error) {
+    throw unavailable(name, messageOf(error));
+  }
+  throw unavailable(name, 'TensorFlow.js could not start it');
+}
+
+function unavailable(name: BackendName, why: string): InputError {
+  const { install } = candidates[name];
+  return new InputError(
+    `useBackend: the backend ${name} is not available here (${firstLine(why)}); ` +
+      `npm install ${install}, or choose 'auto'`,
+  );
+}
+
+const firstLine = (text: string): string => text.split('\n', 1)[0]!;
+
+/**
+ * Makes sure that something can be computed, within the call: where no backend was chosen, the one that records
+ * now and loads its engine when a value is read.
+ */
+export function ensureBackend(): void {
+  registerGradients();
+  if (engine().backendName) return;
+  registerOnnxRuntime();
+  void setBackend('onnxruntime');
+}
+
+const advised = new Set<string>();
+
+async function loadOnnxRuntime(options: BackendOptions): Promise<void> {
+  const { advice } = await registerOnnxRuntime(options).runtime();
+  if (advice === undefined || advised.has(advice)) return;
+  advised.add(advice);
+  (options.onAdvice ?? console.warn)(advice);
+}
+
+async function loadCpu(): Promise<void> {
+  await import('@tensorflow/tfjs-backend-cpu');
+  // TensorFlow.js greets users of its CPU backend in Node with an advertisement.
+  const backend = findBackend('cpu') as { firstUse?: boolean } | null;
+  if (backend !== null && 'firstUse' in backend) backend.firstUse = false;
+}
+
+/** A backend that registers itself when its package is imported. */
+function fromPackage(install: string): Candidate {
+  return {
+    install,
+    load: async () => {
+      env(); // The packages add their flags to TensorFlow.js's environment, which must be there.
+      await import(/* @vite-ignore */ install);
+    },
+  };
+}

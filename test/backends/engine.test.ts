@@ -1,0 +1,257 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import * as tf from '@tensorflow/tfjs-core';
+import fc from 'fast-check';
+import { registerOnnxRuntime } from '../../src/backends/onnxruntime/index.js';
+import type { OnnxRuntimeBackend } from '../../src/backends/onnxruntime/backend.js';
+import { Value, emit, scalar } from '../../src/backends/onnxruntime/graph.js';
+import { transpose, transposedView } from '../../src/backends/onnxruntime/layout.js';
+import { fingerprint, plan, printProgram } from '../../src/backends/onnxruntime/program.js';
+import { PromiseCache } from '../../src/backends/onnxruntime/cache.js';
+import { useBackend } from '../../src/backends/select.js';
+import { expectClose } from '../backends.js';
+
+let backend: OnnxRuntimeBackend;
+
+beforeAll(async () => {
+  await useBackend('onnxruntime');
+  backend = registerOnnxRuntime();
+});
+
+describe('lazy evaluation', () => {
+  let before = { tensors: 0, ids: 0 };
+  beforeEach(() => {
+    before = { tensors: tf.memory().numTensors, ids: backend.numDataIds() };
+  });
+  const expectNothingLeft = () => {
+    expect(tf.memory().numTensors).toBe(before.tensors);
+    expect(backend.numDataIds()).toBe(before.ids);
+    expect(backend.pendingCount).toBe(0);
+  };
+
+  test('computes nothing before a value is read, then all that is alive at once', async () => {
+    const x = tf.tensor([1, 2, 3]);
+    const runs = backend.stats.runs;
+    const [y, z] = [tf.square(x), tf.tidy(() => tf.exp(tf.neg(x)))];
+    expect(backend.stats.runs).toBe(runs);
+    expect(Array.from(await y.data())).toEqual([1, 4, 9]);
+    expect(backend.stats.runs).toBe(runs + 1);
+    expectClose(await z.data(), [1, 2, 3].map((v) => Math.exp(-v)));
+    expect(backend.stats.runs).toBe(runs + 1);
+    tf.dispose([x, y, z]);
+    expectNothingLeft();
+  });
+
+  test('compiles a structure once, whatever the values', async () => {
+    const step = async (rate: number) => {
+      const y = tf.tidy(() => tf.sum(tf.mul(tf.add(tf.fill([300], rate), tf.range(0, 300)), tf.scalar(rate))));
+      const [value] = await y.data();
+      y.dispose();
+      return value!;
+    };
+    await step(0.1);
+    const { compilations } = backend.stats;
+    expectClose([await step(0.2)], [0.2 * (300 * 0.2 + (299 * 300) / 2)]);
+    expectClose([await step(3)], [3 * (300 * 3 + (299 * 300) / 2)]);
+    expect(backend.stats.compilations).toBe(compilations);
+    expectNothingLeft();
+  });
+
+  test('what was disposed of before the read is neither fetched nor missed', async () => {
+    const x = tf.tensor([1, 2, 3]);
+    const y = tf.square(x);
+    const z = tf.add(y, 1);
+    x.dispose();
+    y.dispose();
+    expect(Array.from(await z.data())).toEqual([2, 5, 10]);
+    z.dispose();
+    expectNothingLeft();
+  });
+
+  test('two overlapping reads, with recording and disposal in between, are safe', async () => {
+    const x = tf.tensor([1, 2, 3]);
+    const y = tf.square(x);
+    const first = y.data();
+    const z = tf.add(y, x);
+    const second = z.data();
+    const dropped = tf.mul(z, 2);
+    dropped.dispose();
+    x.dispose();
+    expect(Array.from(await second)).toEqual([2, 6, 12]);
+    expect(Array.from(await first)).toEqual([1, 4, 9]);
+    tf.dispose([y, z]);
+    expectNothingLeft();
+  });
+
+  test('dataSync reads what is there, and computes what is not', async () => {
+    const x = tf.tensor([[1, 2], [3, 4]]);
+    expect(Array.from(x.dataSync())).toEqual([1, 2, 3, 4]);
+    const y = tf.sum(x, 1);
+    expect(Array.from(y.dataSync())).toEqual([3, 7]);
+    expect(y.arraySync()).toEqual([3, 7]);
+    tf.dispose([x, y]);
+    expectNothingLeft();
+  });
+
+  test('dataSync during a read says to await', async () => {
+    const x = tf.square(tf.scalar(3));
+    const y = tf.exp(x);
+    const reading = x.data();
+    await Promise.resolve();
+    expect(() => y.dataSync()).toThrow('onnxruntime: dataSync() needs a value that has been computed');
+    await reading;
+    tf.disposeVariables();
+    tf.dispose([x, y]);
+    before.tensors += 1; // the scalar
+    before.ids += 1;
+    expectNothingLeft();
+  });
+
+  test('a failure names itself, stays with what depends on it and spares the rest', async () => {
+    const table = tf.tensor([[1, 2], [3, 4]]);
+    const bad = tf.gather(table, tf.tensor1d([7], 'int32'));
+    const worse = tf.add(bad, 1);
+    await expect(bad.data()).rejects.toThrow('onnxruntime: a graph could not be computed');
+    const fine = tf.add(table, 1);
+    expect(Array.from(await fine.data())).toEqual([2, 3, 4, 5]);
+    await expect(worse.data()).rejects.toThrow('onnxruntime: a graph could not be computed');
+    const late = tf.mul(worse, fine);
+    await expect(late.data()).rejects.toThrow('could not be computed');
+    expect(Array.from(await fine.data())).toEqual([2, 3, 4, 5]);
+    tf.dispose([table, bad, worse, fine, late]);
+  });
+
+  test('a kernel that is missing says so, and what to do', () => {
+    const x = tf.tensor4d([1], [1, 1, 1, 1]);
+    expect(() => tf.image.cropAndResize(x, tf.tensor2d([[0, 0, 1, 1]]), tf.tensor1d([0], 'int32'), [1, 1])).toThrow(
+      /onnxruntime: the kernel CropAndResize is not implemented.*useBackend\('cpu'\)/,
+    );
+  });
+
+  test('tensors move between backends', async () => {
+    const x = tf.tensor([1, 2, 3]);
+    const y = tf.square(x);
+    await useBackend('cpu');
+    const z = tf.add(y, 1);
+    expect(Array.from(await z.data())).toEqual([2, 5, 10]);
+    await useBackend('onnxruntime');
+    const w = tf.add(z, x);
+    expect(Array.from(await w.data())).toEqual([3, 7, 13]);
+    tf.dispose([x, y, z, w]);
+  });
+
+  test('a thousand training steps leave no tensor, value or program behind', async () => {
+    const w = tf.variable(tf.tensor([[0.5], [-0.25]]));
+    const optimizer = tf.train.adam(0.01);
+    const x = tf.tensor([[1, 2], [3, 4], [5, 6]]);
+    const step = async () => {
+      const loss = optimizer.minimize(() => tf.mean(tf.square(tf.matMul(x, w as tf.Tensor2D))) as tf.Scalar, true, [w])!;
+      const [value] = await loss.data();
+      loss.dispose();
+      return value!;
+    };
+    const first = await step();
+    await step();
+    const counts = [tf.memory().numTensors, backend.numDataIds(), backend.executableCount];
+    let last = first;
+    for (let i = 0; i < 1000; i++) last = await step();
+    expect([tf.memory().numTensors, backend.numDataIds(), backend.executableCount]).toEqual(counts);
+    expect(last).toBeLessThan(first / 100);
+    expect(backend.pendingCount).toBe(0);
+    optimizer.dispose();
+    tf.dispose([w, x]);
+  });
+
+  test('repeated ids add up right, every time', async () => {
+    const ids = Int32Array.from({ length: 512 }, (_, i) => (i * 7) % 11);
+    const expected = new Float32Array(30 * 16);
+    ids.forEach((id) => {
+      for (let j = 0; j < 16; j++) expected[id * 16 + j]! += 1;
+    });
+    for (let run = 0; run < 20; run++) {
+      const sums = tf.tidy(() =>
+        tf.unsortedSegmentSum(tf.ones([512, 16]), tf.tensor1d(ids, 'int32'), 30),
+      );
+      expectClose(await sums.data(), expected);
+      sums.dispose();
+    }
+  });
+});
+
+describe('programs', () => {
+  const x = () => Value.of(Float32Array.of(1, 2, 3, 4, 5, 6), [2, 3], 'float32');
+  const double = (value: Value) => emit('Mul', [value, scalar(2)], value);
+
+  test('print as text', () => {
+    const [step] = plan([double(x())]);
+    expect(step!.kind === 'program' && printProgram(step!.program)).toBe(
+      'input  i0: float32[2, 3]\nconst  c0: float32[] = 2\nv0: float32[2, 3] = Mul(i0, c0)\nreturn v0',
+    );
+  });
+
+  test('have equal fingerprints exactly when they are equal', () => {
+    const key = (value: Value) => {
+      const [step] = plan([value]);
+      return step!.kind === 'program' ? fingerprint(step!.program) : '';
+    };
+    expect(key(double(x()))).toBe(key(double(x())));
+    expect(key(emit('Mul', [x(), scalar(-0)], x()))).not.toBe(key(emit('Mul', [x(), scalar(0)], x())));
+    expect(key(transpose(x(), [1, 0]))).not.toBe(key(double(x())));
+  });
+
+  test('transposes that cancel vanish, and are composed otherwise', () => {
+    fc.assert(
+      fc.property(
+        fc.shuffledSubarray([0, 1, 2, 3], { minLength: 4 }),
+        fc.shuffledSubarray([0, 1, 2, 3], { minLength: 4 }),
+        (p, q) => {
+          const value = new Value([2, 3, 4, 5], 'float32');
+          const twice = transpose(transpose(value, p), q);
+          expect(twice.shape).toEqual(q.map((axis) => value.shape[p[axis]!]));
+          const composed = q.map((axis) => p[axis]!);
+          const isIdentity = composed.every((axis, i) => axis === i);
+          expect(isIdentity ? twice : transposedView(twice)?.base).toBe(value);
+        },
+      ),
+    );
+  });
+});
+
+describe('PromiseCache', () => {
+  test('is bounded, releases what was used least recently and forgets failures', async () => {
+    const released: string[] = [];
+    const cache = new PromiseCache<string>(2, async (value) => void released.push(value));
+    const get = (key: string) => cache.get(key, async () => key);
+    await get('a');
+    await get('b');
+    await get('a');
+    await get('c');
+    await new Promise(setImmediate);
+    expect(released).toEqual(['b']);
+    await expect(cache.get('bad', () => Promise.reject(new Error('no')))).rejects.toThrow('no');
+    await new Promise(setImmediate);
+    expect(await cache.get('bad', async () => 'good')).toBe('good');
+    await cache.clear();
+    expect(cache.size).toBe(0);
+  });
+});
+
+describe('useBackend', () => {
+  afterAll(() => useBackend('cpu'));
+
+  test('picks the best that is present, and says which', async () => {
+    expect(await useBackend('auto')).toBe('onnxruntime');
+    expect(tf.getBackend()).toBe('onnxruntime');
+  });
+
+  test('a backend that is not there says what to install', async () => {
+    await expect(useBackend('webgpu')).rejects.toThrow(
+      /useBackend: the backend webgpu is not available here .*npm install @tensorflow\/tfjs-backend-webgpu/,
+    );
+  });
+
+  test('an unknown backend lists the known ones', async () => {
+    await expect(useBackend('gpu' as 'webgpu')).rejects.toThrow(
+      'useBackend: the backend must be one of auto, onnxruntime, tensorflow, webgpu, webgl, wasm, cpu, got gpu',
+    );
+  });
+});

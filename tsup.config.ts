@@ -1,0 +1,37 @@
+import type { Plugin } from 'esbuild';
+import { defineConfig } from 'tsup';
+
+const shared = {
+  target: 'node20',
+  platform: 'node' as const,
+  sourcemap: true,
+  // TensorFlow.js's gradient modules cannot be resolved by Node: they are bundled (src/backends/gradients.ts).
+  noExternal: [/^@tensorflow\/tfjs-core\/dist\//],
+};
+
+/** The command line imports the library that lies beside it, rather than holding a second copy. */
+const libraryBeside: Plugin = {
+  name: 'library-beside',
+  setup: (build) =>
+    build.onResolve({ filter: /^\.\.\/index\.js$/ }, () => ({
+      path: './index.js',
+      external: true,
+    })),
+};
+
+export default defineConfig([
+  {
+    ...shared,
+    entry: { index: 'src/index.ts' },
+    format: ['esm', 'cjs'],
+    dts: true,
+    shims: true,
+  },
+  {
+    ...shared,
+    entry: { cli: 'src/cli/main.ts' },
+    format: ['esm'],
+    dts: false,
+    esbuildPlugins: [libraryBeside],
+  },
+]);

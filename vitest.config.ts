@@ -1,0 +1,45 @@
+import { build } from 'esbuild';
+import { configDefaults, defineConfig } from 'vitest/config';
+import type { Plugin } from 'vitest/config';
+
+/** Bundles TensorFlow.js's gradient modules, as tsup does: Node cannot resolve their imports. */
+function bundledGradients(): Plugin {
+  return {
+    name: 'bundled-gradients',
+    enforce: 'pre',
+    async load(id) {
+      if (!id.endsWith('/src/backends/gradients.ts')) return null;
+      const { outputFiles } = await build({
+        entryPoints: [id],
+        bundle: true,
+        format: 'esm',
+        platform: 'node',
+        write: false,
+        plugins: [
+          {
+            name: 'external-core',
+            setup: (bundle) =>
+              bundle.onResolve({ filter: /^@tensorflow\/tfjs-core$/ }, ({ path }) => ({
+                path,
+                external: true,
+              })),
+          },
+        ],
+      });
+      return { code: outputFiles[0]!.text, map: null };
+    },
+  };
+}
+
+export default defineConfig({
+  plugins: [bundledGradients()],
+  resolve: { alias: { bertresnet: new URL('./src/index.ts', import.meta.url).pathname } },
+  test: {
+    include: ['test/**/*.test.ts'],
+    // These test what is built and packed: npm run test:package.
+    exclude: [...configDefaults.exclude, 'test/package/**'],
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    maxWorkers: 2,
+  },
+});
