@@ -182,7 +182,7 @@ const cases: Case[] = [
   {
     name: 'unsortedSegmentSum',
     shapes: [[5, 3]],
-    compute: (x) => tf.unsortedSegmentSum(x as tf.Tensor2D, i32([1, 0, 1, 3, 1]), 4),
+    compute: (x) => tf.unsortedSegmentSum(x as tf.Tensor2D, i32([1, 0, 1, 3, 1]) as tf.Tensor1D, 4),
   },
   { name: 'matMul', shapes: [[3, 4], [4, 5]], compute: (a, b) => tf.matMul(a!, b!) },
   { name: 'matMul transposed', shapes: [[4, 3], [5, 4]], compute: (a, b) => tf.matMul(a!, b!, true, true) },
