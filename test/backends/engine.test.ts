@@ -161,6 +161,38 @@ describe('lazy evaluation', () => {
     tf.dispose([w, x]);
   });
 
+  test('an update in place shows only in the variable', async () => {
+    const start = Float32Array.of(1, 2, 3);
+    const attributes = { keep: 1, stepSize: 0.5, correction: 1, beta1: 0, beta2: 0, epsilon: 0 };
+    let [w, m, v] = [tf.tensor(start), tf.zeros([3]), tf.zeros([3])];
+    const update = () => {
+      const inputs = { variable: w, gradient: tf.ones([3]), expAvg: m, expAvgSq: v };
+      const next = tf.engine().runKernel('AdamW', inputs as never, attributes) as tf.Tensor[];
+      tf.dispose([w, m, v, inputs.gradient]);
+      [w, m, v] = next as [tf.Tensor, tf.Tensor, tf.Tensor];
+    };
+    const values = async (x: tf.Tensor) => Array.from(await x.data());
+    update();
+    expect(await values(w)).toEqual([0.5, 1.5, 2.5]);
+    expect(Array.from(start)).toEqual([1, 2, 3]); // the caller's own bytes
+    const read = await w.data();
+    const clone = tf.clone(w);
+    update();
+    expect(await values(w)).toEqual([0, 1, 2]);
+    expect(Array.from(read)).toEqual([0.5, 1.5, 2.5]); // bytes that were read
+    expect(await values(clone)).toEqual([0.5, 1.5, 2.5]); // another tensor of the same data
+    update();
+    const beside = tf.add(w, 10);
+    const view = tf.reshape(w, [3, 1]);
+    update();
+    const late = tf.sub(w, beside);
+    expect(await values(w)).toEqual([-1, 0, 1]);
+    expect(await values(beside)).toEqual([9.5, 10.5, 11.5]);
+    expect(await values(view)).toEqual([-0.5, 0.5, 1.5]);
+    expect(await values(late)).toEqual([-10.5, -10.5, -10.5]);
+    tf.dispose([w, m, v, clone, beside, view, late]);
+  });
+
   test('repeated ids add up right, every time', async () => {
     const ids = Int32Array.from({ length: 512 }, (_, i) => (i * 7) % 11);
     const expected = new Float32Array(30 * 16);

@@ -19,6 +19,8 @@ export interface BackendStats {
   planTime: number;
   compileTime: number;
   runTime: number;
+  /** Milliseconds in work on the host between programs. */
+  hostTime: number;
 }
 
 interface TensorData {
@@ -36,9 +38,17 @@ const CAPACITY = 64;
  * Bytes given to a tensor are not copied: they must not change before they have been used.
  */
 export class OnnxRuntimeBackend extends KernelBackend {
-  readonly stats: BackendStats = { runs: 0, compilations: 0, planTime: 0, compileTime: 0, runTime: 0 };
+  readonly stats: BackendStats = {
+    runs: 0,
+    compilations: 0,
+    planTime: 0,
+    compileTime: 0,
+    runTime: 0,
+    hostTime: 0,
+  };
   readonly #data = new DataStorage<TensorData>(this, engine());
   readonly #pending = new Set<Value>();
+  readonly #holders = new Map<BackendValues, number>();
   readonly #executables = new PromiseCache<Executable>(CAPACITY, (executable) => executable.release());
   readonly #load: () => Promise<Runtime>;
   #runtime: Promise<Runtime> | undefined;
@@ -94,9 +104,17 @@ export class OnnxRuntimeBackend extends KernelBackend {
   }
 
   #put(dataId: object, value: Value, refCount: number): void {
+    if (isUnsettled(value)) this.#pending.add(value);
+    else if (value.holders === 0) this.#hold(value.buffer!, 1);
     value.holders++;
-    if (value.buffer === undefined) this.#pending.add(value);
     this.#data.set(dataId, { value, refCount });
+  }
+
+  /** Counts the values that share a buffer and that a tensor holds. */
+  #hold(buffer: BackendValues, change: 1 | -1): void {
+    const count = (this.#holders.get(buffer) ?? 0) + change;
+    if (count === 0) this.#holders.delete(buffer);
+    else this.#holders.set(buffer, count);
   }
 
   override disposeData(dataId: object, force = false): boolean {
@@ -105,7 +123,10 @@ export class OnnxRuntimeBackend extends KernelBackend {
     data.refCount--;
     if (!force && data.refCount > 0) return false;
     this.#data.delete(dataId);
-    if (--data.value.holders === 0) this.#pending.delete(data.value);
+    const { value } = data;
+    if (--value.holders > 0) return true;
+    if (isUnsettled(value)) this.#pending.delete(value);
+    else this.#hold(value.buffer!, -1);
     return true;
   }
 
@@ -138,13 +159,13 @@ export class OnnxRuntimeBackend extends KernelBackend {
   override async read(dataId: object): Promise<BackendValues> {
     const { value } = this.#data.get(dataId);
     while (value.buffer === undefined && value.error === undefined) await this.#flush();
-    return settled(value);
+    return show(value);
   }
 
   override readSync(dataId: object): BackendValues {
     const { value } = this.#data.get(dataId);
     if (value.buffer === undefined && value.error === undefined) this.#flushSync();
-    return settled(value);
+    return show(value);
   }
 
   override readToGPU(_dataId: object, _options?: DataToGPUWebGLOption): never {
@@ -185,12 +206,19 @@ export class OnnxRuntimeBackend extends KernelBackend {
     return this.#flushing;
   }
 
+  /** All that is to be computed now. */
+  #begin(): Value[] {
+    const roots = [...this.#pending];
+    for (const root of roots) root.running = true;
+    return roots;
+  }
+
   async #compute(): Promise<void> {
     const runtime = await this.runtime();
-    const roots = [...this.#pending];
+    const roots = this.#begin();
     try {
       for (const step of this.#plan(roots)) {
-        if (step.kind === 'host') runOnHost(step);
+        if (step.kind === 'host') this.#runOnHost(step);
         else await this.#run(runtime, step);
       }
     } catch (error) {
@@ -206,7 +234,7 @@ export class OnnxRuntimeBackend extends KernelBackend {
     const executable = await this.#executables.get(key, () => this.#compile(runtime, program));
     const running = performance.now();
     const outputs = await executable.run(toFeeds(program, feeds));
-    fetches.forEach((value, i) => (value.buffer = outputs[i]!));
+    fill(fetches, outputs);
     this.stats.runs++;
     this.stats.runTime += performance.now() - running;
   }
@@ -219,13 +247,21 @@ export class OnnxRuntimeBackend extends KernelBackend {
     return executable;
   }
 
+  #runOnHost({ node, last }: Step & { kind: 'host' }): void {
+    const started = performance.now();
+    const spent = node.inputs.map((input, i) => last[i]! && input.owned && !this.#holders.has(input.buffer!));
+    const outputs = node.compute(node.inputs.map((input) => settled(input) as TypedArray), spent);
+    fill(node.outputs, outputs);
+    this.stats.hostTime += performance.now() - started;
+  }
+
   #flushSync(): void {
     const runtime = this.#loaded;
     if (runtime?.runSync === undefined || this.#flushing !== undefined) throw new Error(syncRefusal(runtime));
-    const roots = [...this.#pending];
+    const roots = this.#begin();
     try {
       for (const step of this.#plan(roots)) {
-        if (step.kind === 'host') runOnHost(step);
+        if (step.kind === 'host') this.#runOnHost(step);
         else runProgramSync(runtime, step);
       }
     } catch (error) {
@@ -250,11 +286,15 @@ export class OnnxRuntimeBackend extends KernelBackend {
 
   /** Lets go of the graph behind a value that has its bytes or its error. */
   #settle(value: Value): void {
+    value.running = false;
     if (value.buffer === undefined && value.error === undefined) return;
     value.node = undefined;
     this.#pending.delete(value);
+    if (value.buffer !== undefined && value.holders > 0) this.#hold(value.buffer, 1);
   }
 }
+
+const isUnsettled = (value: Value): boolean => value.running || value.buffer === undefined;
 
 /** Marks a value that leads to one that failed, so that a failure does not stop the values beside it. */
 function isBroken(value: Value): boolean {
@@ -265,6 +305,12 @@ function isBroken(value: Value): boolean {
     value.error = error as Error;
     return true;
   }
+}
+
+/** The bytes of a value for somebody outside, who may keep them: the engine writes over them no more. */
+function show(value: Value): BackendValues {
+  value.owned = false;
+  return settled(value);
 }
 
 function settled(value: Value): BackendValues {
@@ -282,15 +328,18 @@ function syncRefusal(runtime: Runtime | undefined): string {
   return `onnxruntime: dataSync() needs a value that has been computed, but ${why}; use await tensor.data()`;
 }
 
-function runOnHost({ node }: Step & { kind: 'host' }): void {
-  const outputs = node.compute(node.inputs.map((input) => settled(input) as TypedArray));
-  node.outputs.forEach((value, i) => (value.buffer = outputs[i]!));
+/** Gives values the bytes that the engine made for them. */
+function fill(values: readonly Value[], buffers: readonly TypedArray[]): void {
+  values.forEach((value, i) => {
+    value.buffer = buffers[i]!;
+    value.owned = true;
+  });
 }
 
 function runProgramSync(runtime: Runtime, { program, feeds, fetches }: Step & { kind: 'program' }): void {
   const names = program.outputs.map(({ name }) => name);
   const outputs = runtime.runSync!(toOnnx(program), names, toFeeds(program, feeds));
-  fetches.forEach((value, i) => (value.buffer = outputs[i]!));
+  fill(fetches, outputs);
 }
 
 function toFeeds(program: Program, values: readonly Value[]): Feed[] {

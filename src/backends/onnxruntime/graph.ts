@@ -20,6 +20,10 @@ export class Value {
   error: Error | undefined;
   /** How many tensors hold it: what no tensor holds is not fetched when the graph is run. */
   holders = 0;
+  /** Whether the engine made the buffer and has shown it to nobody, so that the host may write over it. */
+  owned = false;
+  /** Set while the value is being computed: what is recorded meanwhile must read it and not look behind it. */
+  running = false;
 
   constructor(
     readonly shape: readonly number[],
@@ -66,9 +70,17 @@ export interface HostNode {
   readonly op: string;
   readonly inputs: readonly Value[];
   readonly outputs: readonly Value[];
-  /** Given the inputs' bytes, returns the outputs'. */
-  readonly compute: (inputs: readonly TypedArray[]) => readonly TypedArray[];
+  /**
+   * Given the inputs' bytes, returns the outputs'. Those that are `spent` are read by nothing else any more: the
+   * computation may write its outputs into them.
+   */
+  readonly compute: HostComputation;
 }
+
+export type HostComputation = (
+  inputs: readonly TypedArray[],
+  spent: readonly boolean[],
+) => readonly TypedArray[];
 
 export type Node = OnnxNode | HostNode;
 
@@ -108,16 +120,17 @@ export function emitMany(
   return values;
 }
 
-/** Appends a computation on the host with one output. */
+/** Appends a computation on the host. */
 export function emitHost(
   op: string,
   inputs: readonly Value[],
-  output: TensorSpec,
-  compute: (inputs: readonly TypedArray[]) => TypedArray,
-): Value {
-  const value = new Value(output.shape, output.dtype);
-  value.node = { kind: 'host', op, inputs, outputs: [value], compute: (data) => [compute(data)] };
-  return value;
+  outputs: readonly TensorSpec[],
+  compute: HostComputation,
+): readonly Value[] {
+  const values = outputs.map(({ shape, dtype }) => new Value(shape, dtype));
+  const node: HostNode = { kind: 'host', op, inputs, outputs: values, compute };
+  for (const value of values) value.node = node;
+  return values;
 }
 
 /** An int64 vector: axes, shapes, pads. */

@@ -22,7 +22,8 @@ export interface TransposedView {
 /** What a value is a pending transpose of, if it is one. */
 export function transposedView(value: Value): TransposedView | undefined {
   const { node } = value;
-  if (value.buffer !== undefined || node?.kind !== 'onnx' || node.op !== 'Transpose') return undefined;
+  if (value.buffer !== undefined || value.running) return undefined;
+  if (node?.kind !== 'onnx' || node.op !== 'Transpose') return undefined;
   return { base: node.inputs[0] as Value, perm: node.attributes['perm'] as readonly number[] };
 }
 
@@ -46,7 +47,7 @@ export function reshape(value: Value, shape: readonly number[]): Value {
   if (sameShape(value.shape, shape)) return value;
   if (value.buffer !== undefined) return Value.of(value.buffer, shape, value.dtype as 'float32');
   const { node } = value;
-  if (node?.kind === 'onnx' && node.op === 'Reshape') return reshape(node.inputs[0] as Value, shape);
+  if (node?.kind === 'onnx' && node.op === 'Reshape' && !value.running) return reshape(node.inputs[0] as Value, shape);
   const attributes: Record<string, Attribute> = shape.includes(0) ? { allowzero: 1 } : {};
   return emit('Reshape', [value, int64s(shape)], { shape, dtype: value.dtype }, attributes);
 }

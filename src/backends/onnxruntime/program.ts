@@ -35,7 +35,12 @@ export type Step =
       readonly feeds: readonly Value[];
       readonly fetches: readonly Value[];
     }
-  | { readonly kind: 'host'; readonly node: HostNode };
+  | {
+      readonly kind: 'host';
+      readonly node: HostNode;
+      /** For each input, whether nothing that is still to run reads its bytes. */
+      readonly last: readonly boolean[];
+    };
 
 /**
  * The steps that compute `roots`, in order. Work on the host cuts the graph in levels: all operators of one level
@@ -46,14 +51,37 @@ export function plan(roots: readonly Value[]): Step[] {
   const levels = assignLevels(order);
   const needed = neededAcrossLevels(order, levels, roots);
   const depth = order.reduce((most, node) => Math.max(most, levels.get(node)!), 0);
+  const readers = readersOf(order);
+  const isLast = (value: Value, reader: Node, level: number): boolean =>
+    readers.get(value.buffer ?? value)!.every(
+      (other) => other === reader || levels.get(other)! < level || (other.kind === 'onnx' && levels.get(other) === level),
+    );
   const steps: Step[] = [];
   for (let level = 0; level <= depth; level++) {
     const nodes = order.filter((node) => levels.get(node) === level);
     const operators = nodes.filter((node) => node.kind === 'onnx');
     if (operators.length > 0) steps.push(toProgram(operators, needed));
-    for (const node of nodes) if (node.kind === 'host') steps.push({ kind: 'host', node });
+    for (const node of nodes) {
+      if (node.kind !== 'host') continue;
+      steps.push({ kind: 'host', node, last: node.inputs.map((input) => isLast(input, node, level)) });
+    }
   }
   return steps;
+}
+
+/** Who reads each value; values that share their bytes count as one. */
+function readersOf(order: readonly Node[]): Map<unknown, Node[]> {
+  const readers = new Map<unknown, Node[]>();
+  for (const node of order) {
+    for (const input of node.inputs) {
+      if (input === undefined || isConstant(input)) continue;
+      const key = input.buffer ?? input;
+      const known = readers.get(key);
+      if (known === undefined) readers.set(key, [node]);
+      else known.push(node);
+    }
+  }
+  return readers;
 }
 
 /** The nodes that lead to the roots, each after those that it reads. */

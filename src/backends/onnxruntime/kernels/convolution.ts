@@ -99,9 +99,10 @@ function everyStride(x: Value, { strideHeight, strideWidth }: ConvInfo): Value {
 
 const Conv2DBackpropInput: Lowering<ConvAttributes & { inputShape: number[] }> = ({ dy, filter }, attributes) => {
   const info = convInfo(attributes.inputShape, filter!.shape, attributes);
-  if (isPointwise(info) && info.strideHeight === 1 && info.strideWidth === 1) {
+  if (isPointwise(info)) {
     const rows = multiplyFilter(toRows(toNhwc(dy!, info), info.outChannels), filter!, true);
-    return fromNhwc(reshape(rows, nhwcShape(info)), info);
+    const seen = [info.batchSize, info.outHeight, info.outWidth, info.inChannels];
+    return fromNhwc(spread(reshape(rows, seen), info), info);
   }
   const shape = [info.batchSize, info.inChannels, info.inHeight, info.inWidth];
   const inputs = [toNchw(dy!, info), transpose(filter!, TO_OIHW)];
@@ -109,8 +110,27 @@ const Conv2DBackpropInput: Lowering<ConvAttributes & { inputShape: number[] }> =
   return fromNchw(emit('ConvTranspose', inputs, { shape, dtype: 'float32' }, window), info);
 };
 
-function nhwcShape(info: ConvInfo): number[] {
-  return [info.batchSize, info.inHeight, info.inWidth, info.inChannels];
+/** The inverse of `everyStride`: zeros where no stride lands. */
+function spread(x: Value, info: ConvInfo): Value {
+  const { strideHeight, strideWidth, batchSize, outHeight, outWidth, inHeight, inWidth, inChannels } = info;
+  if (strideHeight === 1 && strideWidth === 1) return x;
+  const apart = pad(reshape(x, [batchSize, outHeight, 1, outWidth, 1, inChannels]), [
+    [0, 0],
+    [0, 0],
+    [0, strideHeight - 1],
+    [0, 0],
+    [0, strideWidth - 1],
+    [0, 0],
+  ]);
+  const [height, width] = [outHeight * strideHeight, outWidth * strideWidth];
+  const whole = reshape(apart, [batchSize, height, width, inChannels]);
+  const padded = pad(whole, [
+    [0, 0],
+    [0, Math.max(0, inHeight - height)],
+    [0, Math.max(0, inWidth - width)],
+    [0, 0],
+  ]);
+  return slice(padded, [0, 0, 0, 0], [batchSize, inHeight, inWidth, inChannels]);
 }
 
 /** The rows and columns at the far end that no window reaches. */
@@ -138,9 +158,9 @@ const Conv2DBackpropFilter: Lowering<ConvAttributes & { filterShape: number[] }>
     const oihw = transpose(reshape(product, [outChannels, filterHeight, filterWidth, inChannels]), TO_NCHW);
     return transpose(oihw, TO_HWIO);
   }
-  const products = taps.map((tap) => reshape(matMul(gradient, tap, true, false), [outChannels, inChannels, 1]));
-  const oihw = reshape(concat(products, 2), [outChannels, inChannels, filterHeight, filterWidth]);
-  return transpose(oihw, TO_HWIO);
+  const products = taps.map((tap) => reshape(matMul(gradient, tap, true, false), [1, outChannels, inChannels]));
+  const hwoi = reshape(concat(products, 0), [filterHeight, filterWidth, outChannels, inChannels]);
+  return transpose(hwoi, [0, 1, 3, 2]);
 };
 
 /** What each position of the filter sees of a picture, [batch, outHeight, outWidth, inChannels] each. */

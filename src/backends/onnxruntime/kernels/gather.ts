@@ -28,9 +28,9 @@ const UnsortedSegmentSum: Lowering<{ numSegments: number }> = ({ x, segmentIds }
   const row = x!.shape.slice(segmentIds!.shape.length);
   const width = sizeOf(row);
   const output = { shape: [numSegments, ...row], dtype: x!.dtype };
-  return emitHost('UnsortedSegmentSum', [x!, segmentIds!], output, ([rows, ids]) =>
+  return emitHost('UnsortedSegmentSum', [x!, segmentIds!], [output], ([rows, ids]) => [
     addRows(rows!, ids!, width, numSegments),
-  );
+  ])[0]!;
 };
 
 function addRows(rows: TypedArray, ids: TypedArray, width: number, count: number): TypedArray {
@@ -53,14 +53,14 @@ const ScatterNd: Lowering<{ shape: number[] }> = ({ indices, updates }, { shape 
     shape,
   );
   const flat = reshape(indices!, [numUpdates, sliceRank]);
-  return emitHost('ScatterNd', [flat, updates!], { shape, dtype: updates!.dtype }, ([at, values]) => {
+  return emitHost('ScatterNd', [flat, updates!], [{ shape, dtype: updates!.dtype }], ([at, values]) => {
     const ids = Int32Array.from({ length: numUpdates }, (_, i) => {
       let id = 0;
       for (let j = 0; j < sliceRank; j++) id += at![i * sliceRank + j]! * strides[j]!;
       return id;
     });
-    return addRows(values!, ids, sliceSize, outputSize / sliceSize);
-  });
+    return [addRows(values!, ids, sliceSize, outputSize / sliceSize)];
+  })[0]!;
 };
 
 /** Kernels that pick and place rows. */

@@ -1,6 +1,6 @@
+import * as core from '@tensorflow/tfjs-core';
 import { registerKernel } from '@tensorflow/tfjs-core';
 import type { NamedAttrMap, NamedTensorInfoMap, TensorInfo } from '@tensorflow/tfjs-core';
-import * as core from '@tensorflow/tfjs-core';
 import type { OnnxRuntimeBackend } from '../backend.js';
 import type { Value } from '../graph.js';
 import { convolutionKernels } from './convolution.js';
@@ -10,6 +10,7 @@ import { gatherKernels } from './gather.js';
 import type { Lowering, LoweringTable } from './lowering.js';
 import { matrixKernels } from './matrix.js';
 import { normalizationKernels } from './normalization.js';
+import { optimizerKernels } from './optimizer.js';
 import { poolingKernels } from './pooling.js';
 import { reductionKernels } from './reduction.js';
 import { shapeKernels } from './shape.js';
@@ -22,6 +23,7 @@ export const lowerings: LoweringTable = {
   ...gatherKernels,
   ...matrixKernels,
   ...normalizationKernels,
+  ...optimizerKernels,
   ...poolingKernels,
   ...reductionKernels,
   ...shapeKernels,
