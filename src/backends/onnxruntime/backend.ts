@@ -46,6 +46,8 @@ export class OnnxRuntimeBackend extends KernelBackend {
     runTime: 0,
     hostTime: 0,
   };
+  /** Told of each program before it is compiled: print it with `printProgram`. */
+  onCompile?: (program: Program) => void;
   readonly #data = new DataStorage<TensorData>(this, engine());
   readonly #pending = new Set<Value>();
   readonly #holders = new Map<BackendValues, number>();
@@ -241,6 +243,7 @@ export class OnnxRuntimeBackend extends KernelBackend {
 
   async #compile(runtime: Runtime, program: Program): Promise<Executable> {
     const started = performance.now();
+    this.onCompile?.(program);
     const executable = await runtime.compile(toOnnx(program), program.outputs.map(({ name }) => name));
     this.stats.compilations++;
     this.stats.compileTime += performance.now() - started;

@@ -1,6 +1,6 @@
 import { backend_util } from '@tensorflow/tfjs-core';
 import { emit, emitMany, sizeOf } from '../graph.js';
-import type { Value } from '../graph.js';
+import type { OnnxNode, Value } from '../graph.js';
 import { reshape, transpose, TO_NCHW, TO_NHWC } from '../layout.js';
 import { fromNchw, toNchw, windowAttributes } from './convolution.js';
 import { constantOf } from './creation.js';
@@ -44,21 +44,32 @@ const pool =
   };
 
 /** ONNX has no gradient of MaxPool: its positions, and adding the gradient up at them, make one. */
-const MaxPoolGrad: Lowering<PoolAttributes> = ({ dy, input }, attributes) => {
+const MaxPoolGrad: Lowering<PoolAttributes> = ({ dy, input, output }, attributes) => {
   const info = poolInfo(input!.shape, attributes);
   const x = transpose(input!, TO_NCHW);
-  const shape = outputShape(info);
-  const outputs = [
-    { shape, dtype: 'float32' },
-    { shape, dtype: 'int64' },
-  ] as const;
-  const [, positions] = emitMany('MaxPool', [x], outputs, windowAttributes(info));
+  const positions = positionsOf(transpose(output!, TO_NCHW), x, info);
   const gradient = transpose(dy!, TO_NCHW);
   const zeros = constantOf(0, [sizeOf(x.shape)], 'float32');
-  const inputs = [zeros, flat(positions!), flat(gradient)];
+  const inputs = [zeros, flat(positions), flat(gradient)];
   const sums = emit('ScatterElements', inputs, zeros, { axis: 0, reduction: 'add' });
   return transpose(reshape(sums, x.shape), TO_NHWC);
 };
+
+/** Where each largest element stands: of the forward pool itself, where it is still to be computed. */
+function positionsOf(y: Value, x: Value, info: PoolInfo): Value {
+  const outputs = [y, { shape: y.shape, dtype: 'int64' }] as const;
+  const [again, positions] = emitMany('MaxPool', [x], outputs, windowAttributes(info));
+  const { node } = y;
+  const isForward = node?.kind === 'onnx' && node.op === 'MaxPool' && node.inputs[0] === x;
+  if (isForward && !y.running) adopt(y, again!.node as OnnxNode);
+  return positions!;
+}
+
+/** Makes a pending value the first output of another node that computes the same. */
+function adopt(value: Value, node: OnnxNode): void {
+  const whole: OnnxNode = { ...node, outputs: [value, ...node.outputs.slice(1)] };
+  for (const output of whole.outputs) output.node = whole;
+}
 
 const flat = (value: Value): Value => reshape(value, [sizeOf(value.shape)]);
 

@@ -1,0 +1,53 @@
+import { afterAll, expect, test } from 'vitest';
+import * as tf from '@tensorflow/tfjs-core';
+import { useBackend } from '../../src/backends/select.js';
+import { AdamW } from '../../src/training/optimizer.js';
+import { expectClose } from '../backends.js';
+
+// Where onnxruntime-node could not be installed the backend runs on ONNX Runtime's WebAssembly build.
+process.env['BERTRESNET_ONNXRUNTIME'] = 'wasm';
+
+afterAll(() => {
+  delete process.env['BERTRESNET_ONNXRUNTIME'];
+});
+
+async function train(): Promise<number[]> {
+  const values = (shape: number[], seed: number) => {
+    const size = shape.reduce((a, b) => a * b, 1);
+    return tf.tensor(Float32Array.from({ length: size }, (_, i) => Math.sin(seed + i)), shape);
+  };
+  const x = values([2, 5, 5, 3], 1) as tf.Tensor4D;
+  const filter = tf.variable(values([3, 3, 3, 4], 2)) as tf.Variable;
+  const table = tf.variable(values([7, 4], 3)) as tf.Variable;
+  const optimizer = new AdamW({ learningRate: 0.01 });
+  const losses: number[] = [];
+  for (let step = 0; step < 4; step++) {
+    const loss = optimizer.minimize(
+      () => {
+        const features = tf.mean(tf.relu(tf.conv2d(x, filter as never, 2, 1)), [1, 2]);
+        const words = tf.gather(table, tf.tensor1d([3, 3], 'int32'));
+        return tf.mean(tf.square(tf.add(features, words))) as tf.Scalar;
+      },
+      true,
+      [filter, table],
+    )!;
+    losses.push((await loss.data())[0]!);
+    loss.dispose();
+  }
+  optimizer.dispose();
+  tf.dispose([x, filter, table]);
+  return losses;
+}
+
+test('trains on the WebAssembly build with equal numbers, and says how to get the fast one', async () => {
+  const advice: string[] = [];
+  const options = { threads: 1, onAdvice: (text: string) => void advice.push(text) };
+  expect(await useBackend('auto', options)).toBe('onnxruntime');
+  expect(advice).toHaveLength(1);
+  expect(advice[0]).toMatch(/onnxruntime-node is not installed.*npm install onnxruntime-node/);
+  const actual = await train();
+  await useBackend('cpu');
+  const expected = await train();
+  expectClose(actual, expected, { relative: 1e-5 });
+  expect(actual[3]).toBeLessThan(actual[0]!);
+});
