@@ -7,6 +7,8 @@ const shared = {
   sourcemap: true,
   // TensorFlow.js's gradient modules cannot be resolved by Node: they are bundled (src/backends/gradients.ts).
   noExternal: [/^@tensorflow\/tfjs-core\/dist\//],
+  // tsup keeps dependencies out of the bundle, but not optional ones.
+  external: [/^onnxruntime-node/],
 };
 
 /** The command line imports the library that lies beside it, rather than holding a second copy. */

@@ -153,6 +153,11 @@ export class OnnxRuntimeBackend extends KernelBackend {
     return this.#pending.size;
   }
 
+  /** Whether reading the data costs nothing: it is there, and nothing has to be computed for it. */
+  isOnHost(dataId: object): boolean {
+    return !isUnsettled(this.#data.get(dataId).value);
+  }
+
   /** The number of compiled programs that are kept. */
   get executableCount(): number {
     return this.#executables.size;

@@ -1,0 +1,56 @@
+import { evaluate } from '../index.js';
+import { writeFileAtomic } from '../weights/files.node.js';
+import { defineCommand } from './command.js';
+import type { Invocation } from './command.js';
+import { dataOptions, describeRows, labelOptions, openCsv } from './data.js';
+import { engineOptions, startEngine } from './engine.js';
+import { choice, flag, integer, text } from './options.js';
+import { reportLines } from './report.js';
+import { fileFor, loadModel, openRun, readSettings } from './runFolder.node.js';
+import { exitCodes } from './terminal.js';
+
+const options = {
+  mode: choice(
+    ['text', 'image', 'both', 'all'],
+    'What answers rest on; all (the default) measures each, and both stands first',
+  ),
+  exclude: text('FILE', 'Leave out the rows whose text and picture both stand in this CSV'),
+  batchSize: integer('Rows that are computed at once (default 32)'),
+  maxLength: integer('The longest text, in tokens (default: as in training)'),
+  out: text('FILE', 'Where the figures go (default: metrics-NAME.json in the run folder)'),
+  json: flag('Print the figures as JSON on stdout, and nothing else there'),
+  ...dataOptions,
+  ...labelOptions,
+  ...engineOptions,
+};
+
+async function run({ positionals, options: given, terminal, signal }: Invocation<typeof options>) {
+  const [folder, csv] = positionals as [string, string];
+  const found = await openRun(folder, 'evaluate');
+  const model = await loadModel(found);
+  const rows = await openCsv(csv, given, { labels: model.labels, exclude: given.exclude });
+  describeRows(rows, terminal);
+  await startEngine(given, terminal);
+  const { batchSize = 32, mode = 'all' } = given;
+  const maxLength = given.maxLength ?? (await readSettings(found)).maxLength;
+  const report = await evaluate(model, rows, { mode, batchSize, maxLength, signal });
+  const path = given.out ?? fileFor(found, 'metrics', csv, '.json');
+  await writeFileAtomic(path, `${JSON.stringify(report, null, 2)}\n`);
+  if (given.json) terminal.out(JSON.stringify(report, null, 2));
+  else reportLines(report, model.labels).forEach((line) => terminal.out(line));
+  terminal.say(`figures: ${path}`);
+  return exitCodes.ok;
+}
+
+/** `bertresnet evaluate`: the figures of a trained model on rows with labels. */
+export const evaluateCommand = defineCommand({
+  name: 'evaluate',
+  summary: 'Measure a trained model on rows with labels, by text, by image and by both',
+  positionals: [
+    { name: 'RUN', help: 'The folder that train left, or a saved model' },
+    { name: 'CSV', help: 'The rows, with labels' },
+  ],
+  options,
+  examples: ['evaluate results/run1 test.csv', 'evaluate results/run1 test.csv --mode text --json'],
+  run,
+});

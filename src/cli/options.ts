@@ -1,0 +1,73 @@
+import { InputError } from '../index.js';
+
+/** One option of a command: how it is shown in help and how its value is read. */
+export interface Option<T> {
+  /** What stands for the value in help (`FILE`); absent for a flag. */
+  readonly value?: string;
+  readonly help: string;
+  /** Reads the value as given. Throws an InputError that starts with `name`. */
+  read(raw: string, name: string): T;
+}
+
+/** The options of a command by their camelCase names; `--learning-rate` is `learningRate`. */
+export type Options = Readonly<Record<string, Option<unknown>>>;
+
+/** What the options of a command were given as; absent where they were not. */
+export type Values<O extends Options> = {
+  readonly [K in keyof O]?: O[K] extends Option<infer T> ? T : never;
+};
+
+/** An option's name on the command line: `learningRate` is `learning-rate`. */
+export function optionName(key: string): string {
+  return key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+/** A switch that is on where it is given. */
+export function flag(help: string): Option<boolean> {
+  return { help, read: () => true };
+}
+
+/** Any string: a file, a folder, a column. */
+export function text(value: string, help: string): Option<string> {
+  return { value, help, read: (raw, name) => nonEmpty(raw, name) };
+}
+
+/** A finite number from `minimum` to `maximum`, both allowed. */
+export function number(help: string, minimum = 0, maximum = Infinity): Option<number> {
+  const read = (raw: string, name: string): number => {
+    const value = raw.trim() === '' ? NaN : Number(raw);
+    if (Number.isFinite(value) && value >= minimum && value <= maximum) return value;
+    throw new InputError(`${name} takes a number ${range(minimum, maximum)}, got '${raw}'`);
+  };
+  return { value: 'X', help, read };
+}
+
+/** A whole number of at least `minimum`. */
+export function integer(help: string, minimum = 1): Option<number> {
+  const read = (raw: string, name: string): number => {
+    if (/^\d+$/.test(raw) && Number.isSafeInteger(Number(raw)) && Number(raw) >= minimum) {
+      return Number(raw);
+    }
+    throw new InputError(`${name} takes a whole number of at least ${minimum}, got '${raw}'`);
+  };
+  return { value: 'N', help, read };
+}
+
+/** One of these words. */
+export function choice<const T extends string>(choices: readonly T[], help: string): Option<T> {
+  const read = (raw: string, name: string): T => {
+    const found = choices.find((one) => one === raw);
+    if (found !== undefined) return found;
+    throw new InputError(`${name} is one of ${choices.join(', ')}; got '${raw}'`);
+  };
+  return { value: choices.join('|'), help, read };
+}
+
+function nonEmpty(raw: string, name: string): string {
+  if (raw === '') throw new InputError(`${name} needs a value, got an empty one`);
+  return raw;
+}
+
+function range(minimum: number, maximum: number): string {
+  return maximum === Infinity ? `of at least ${minimum}` : `from ${minimum} to ${maximum}`;
+}

@@ -1,0 +1,41 @@
+import type { EvaluationReport } from '../index.js';
+import { figure, plural, table } from './table.js';
+
+const mostLabels = 12;
+
+/** A report for people, `labels` in the model's order: a line a mode, then each class and what it was taken for. */
+export function reportLines(report: EvaluationReport, labels: readonly string[]): string[] {
+  return [
+    ...modeTable(report),
+    '',
+    ...classTable(report, labels),
+    ...(labels.length > mostLabels ? [] : ['', ...confusionTable(report, labels)]),
+  ];
+}
+
+/** A line of figures a mode. */
+export function modeTable({ modes }: EvaluationReport): string[] {
+  const header = ['mode', 'rows', 'accuracy', 'macro F1', 'weighted F1', 'log loss', 'AUC', 'ECE'];
+  const rows = Object.entries(modes).map(([mode, one]) => {
+    const { rows: seen, accuracy, macroF1, weightedF1, loss, auc, ece } = one;
+    return [mode, String(seen), ...[accuracy, macroF1, weightedF1, loss, auc, ece].map(figure)];
+  });
+  return table([header, ...rows]);
+}
+
+function classTable({ mode, perClass }: EvaluationReport, labels: readonly string[]): string[] {
+  const rows = labels.map((label) => {
+    const { precision, recall, f1, support } = perClass[label]!;
+    return [label, figure(precision), figure(recall), figure(f1), String(support)];
+  });
+  const header = ['label', 'precision', 'recall', 'F1', 'rows'];
+  return [`By label (${mode}):`, ...table([header, ...rows])];
+}
+
+function confusionTable(report: EvaluationReport, labels: readonly string[]): string[] {
+  const body = report.confusion.map((counts, i) => [labels[i]!, ...counts.map(String)]);
+  return [
+    `What the ${plural(report.rows, 'row')} were taken for (a line a label, a column a prediction):`,
+    ...table([['', ...labels], ...body]),
+  ];
+}

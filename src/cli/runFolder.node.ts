@@ -1,0 +1,65 @@
+import { access, readFile } from 'node:fs/promises';
+import { basename, extname, join } from 'node:path';
+import { BertResNetModel, InputError } from '../index.js';
+
+/** A folder that `train` left, or a saved model on its own. */
+export interface RunFolder {
+  readonly folder: string;
+  /** Where the model is. */
+  readonly model: string;
+}
+
+/**
+ * Finds the model of a run folder; a folder that is itself a saved model will do.
+ *
+ * @throws InputError where the folder is neither.
+ */
+export async function openRun(folder: string, command: string): Promise<RunFolder> {
+  for (const model of [join(folder, 'model'), folder]) {
+    if (await exists(join(model, 'model.safetensors'))) return { folder, model };
+  }
+  const why = (await exists(folder)) ? 'holds no model' : 'does not exist';
+  throw new InputError(
+    `${command}: ${folder} ${why}; give what --out of bertresnet train named, or a saved model's folder`,
+  );
+}
+
+/** Loads the model of a run folder. */
+export function loadModel({ model }: RunFolder): Promise<BertResNetModel> {
+  return BertResNetModel.fromPretrained(model);
+}
+
+/** A JSON file of a run folder; undefined where there is none. */
+export async function readRunJson<T>({ folder }: RunFolder, name: string): Promise<T | undefined> {
+  const path = join(folder, name);
+  if (!(await exists(path))) return undefined;
+  try {
+    return JSON.parse(await readFile(path, 'utf8')) as T;
+  } catch (error) {
+    throw new InputError(`${path} is no JSON (${(error as Error).message})`);
+  }
+}
+
+/** What of a run's training matters to whoever uses its model. */
+export interface RunSettings {
+  /** The number of tokens at which texts were cut. */
+  readonly maxLength?: number;
+}
+
+/** The settings of a run; none where the folder is a saved model on its own. */
+export async function readSettings(run: RunFolder): Promise<RunSettings> {
+  const config = await readRunJson<{ readonly training?: RunSettings }>(run, 'config.json');
+  return { maxLength: config?.training?.maxLength };
+}
+
+/** A file in a run folder that is named after a CSV: `metrics-test.json` for test.csv. */
+export function fileFor({ folder }: RunFolder, kind: string, csv: string, ending: string): string {
+  return join(folder, `${kind}-${basename(csv, extname(csv))}${ending}`);
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,138 @@
+import { LineProgress, Trainer, split } from '../index.js';
+import type {
+  BertResNetModel,
+  CsvDataset,
+  Dataset,
+  EpochRecord,
+  EvaluationReport,
+} from '../index.js';
+import { defineCommand } from './command.js';
+import type { Invocation } from './command.js';
+import { describeRows, openCsv } from './data.js';
+import { startEngine } from './engine.js';
+import { reportLines } from './report.js';
+import { loadModel, openRun, readRunJson } from './runFolder.node.js';
+import { count, plural } from './table.js';
+import { exitCodes } from './terminal.js';
+import type { Terminal } from './terminal.js';
+import { makeModel } from './trainModel.node.js';
+import { options } from './trainOptions.js';
+import type { TrainValues } from './trainOptions.js';
+import { holdsModel, newTask, recordOf, resumedTask, trainerOptions } from './trainTask.node.js';
+import type { TrainTask } from './trainTask.node.js';
+
+/** The rows of a run. */
+interface Rows {
+  readonly train: Dataset;
+  readonly validation?: Dataset;
+}
+
+async function run({ positionals, options: given, terminal, signal }: Invocation<typeof options>) {
+  const csv = positionals[0];
+  const task =
+    given.resume === undefined ? await newTask(csv, given) : await resumedTask(csv, given);
+  const { train, validation } = await openRows(task, terminal);
+  const backend = await startEngine(task.values, terminal);
+  const model = await modelOf(task, train.labels);
+  terminal.say(`model: ${plural(parameterCount(model), 'parameter')}`);
+  const trainer = new Trainer(model, {
+    ...(await trainerOptions(task)),
+    record: { command: await recordOf(task) },
+    progress: terminal.interactive || new LineProgress({ write: terminal.say }),
+    onWarning: (warning) => terminal.say(`warning: ${warning}`),
+  });
+  signal.throwIfAborted();
+  try {
+    const history = await trainer.fit(train, { validation, signal });
+    await reportRun(task, model, history, { backend, terminal });
+    return exitCodes.ok;
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    terminal.say(`Stopped. To go on: bertresnet train --resume ${quoted(task.folder)}`);
+    return exitCodes.interrupted;
+  }
+}
+
+/** Opens the rows to train on and those of validation: another file, or a part that is held out. */
+async function openRows({ train, values }: TrainTask, terminal: Terminal): Promise<Rows> {
+  const { val, valFraction = 0.2, exclude, seed } = values;
+  const rows = await openCsv(train, values, { exclude });
+  describeRows(rows, terminal);
+  if (val !== undefined)
+    return { train: rows, validation: await openValidation(val, rows, values, terminal) };
+  if (valFraction === 0) return { train: rows };
+  const [kept, held] = await split(rows, [1 - valFraction, valFraction], { seed });
+  terminal.say(
+    `  ${plural(held!.size, 'row')} held out for validation, ${count(kept!.size)} to train on`,
+  );
+  return { train: kept!, validation: held };
+}
+
+async function openValidation(
+  path: string,
+  { labels, roles }: CsvDataset,
+  values: TrainValues,
+  terminal: Terminal,
+): Promise<CsvDataset> {
+  const { text = null, image = null } = roles;
+  const rows = await openCsv(path, values, { labels, text, image });
+  describeRows(rows, terminal);
+  return rows;
+}
+
+/** The model of a run: one that is resumed has its geometry, vocabulary and pictures beside its best weights. */
+async function modelOf(task: TrainTask, labels: readonly string[]): Promise<BertResNetModel> {
+  const { folder, resume, values } = task;
+  if (resume && (await holdsModel(folder))) return loadModel(await openRun(folder, 'train'));
+  return makeModel(values, labels);
+}
+
+function parameterCount(model: BertResNetModel): number {
+  return [...model.namedParameters().values()].reduce((sum, { size }) => sum + size, 0);
+}
+
+interface Ending {
+  readonly backend: string;
+  readonly terminal: Terminal;
+}
+
+/** Says how good the run became and where it is. */
+async function reportRun(
+  { folder, values }: TrainTask,
+  { labels }: BertResNetModel,
+  history: readonly EpochRecord[],
+  { backend, terminal }: Ending,
+): Promise<void> {
+  const found = await openRun(folder, 'train');
+  const metrics = await readRunJson<EvaluationReport>(found, 'metrics.json');
+  const best = history.findLast((record) => record.best)?.epoch ?? history.length;
+  terminal.say(`best epoch: ${best} of ${history.length}`);
+  if (values.json)
+    terminal.out(JSON.stringify({ run: folder, backend, bestEpoch: best, metrics }, null, 2));
+  else if (metrics !== undefined)
+    reportLines(metrics, labels).forEach((line) => terminal.out(line));
+  terminal.say(`run: ${folder} (bertresnet predict ${quoted(folder)} rows.csv predicts with it)`);
+}
+
+/** A path as a shell takes it. */
+function quoted(path: string): string {
+  return /^[\w./~+-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
+}
+
+/** `bertresnet train`: rows in, a run folder out. */
+export const trainCommand = defineCommand({
+  name: 'train',
+  summary: 'Train a classifier on the rows of a CSV, and keep its best epoch in a run folder',
+  positionals: [
+    { name: 'CSV', help: 'The rows: a text, the path of a picture, and a label', optional: true },
+  ],
+  options,
+  examples: [
+    'train train.csv --val val.csv --exclude val.csv --fusion attention --out results/run1',
+    'train train.csv --text path/to/bert --image path/to/resnet --freeze image',
+    'train train.csv --scratch --text bert-tiny --image resnet18 --tokenizer vocab.txt',
+    'train train.csv --notebook --out results/notebook',
+    'train --resume results/run1',
+  ],
+  run,
+});

@@ -1,0 +1,132 @@
+import type { TrainingOptions } from '../index.js';
+import { dataOptions, labelOptions } from './data.js';
+import { engineOptions } from './engine.js';
+import { choice, flag, integer, number, text } from './options.js';
+import type { Values } from './options.js';
+
+const rowOptions = {
+  val: text('FILE', 'The rows that choose the best epoch'),
+  valFraction: number('Without --val: the share of the rows held out for it (default 0.2)', 0, 0.9),
+  exclude: text('FILE', 'Leave out the rows whose text and picture both stand in this CSV'),
+  ...dataOptions,
+  ...labelOptions,
+};
+
+const modelOptions = {
+  text: text(
+    'SOURCE',
+    'The text encoder: a folder or hub id (default google-bert/bert-base-uncased)',
+  ),
+  image: text(
+    'SOURCE',
+    'The visual encoder: a folder, hub id or resnet18 to 152 (default resnet50)',
+  ),
+  scratch: flag('Random weights: --text and --image are then a known size or a config.json'),
+  tokenizer: text('SOURCE', 'A folder, hub id or vocab.txt; needed with --scratch'),
+  imageSize: integer('The side of the pictures, in pixels (default: as the visual encoder says)'),
+  pooling: choice(['cls', 'mean'], 'What of the text encoder is used (default cls)'),
+  fusion: text(
+    'NAME',
+    'How features are joined: mlp (default), cnn, attention, attention-original',
+  ),
+  hiddenSize: integer("The width of the fusion's hidden layer (default 512)"),
+};
+
+const trainingOptions = {
+  notebook: flag('The recipe of the original PyTorch notebook; other options change it'),
+  mode: choice(['text', 'image', 'both'], 'What is trained (default: what the rows have)'),
+  epochs: integer('How often every row is seen (default 5)'),
+  batchSize: integer('Rows of a batch (default 16)'),
+  accumulate: integer('Batches of an optimizer step (default 1)'),
+  learningRate: number('The peak of the schedule (default 2e-5)'),
+  textLearningRate: number("The text encoder's own (default: --learning-rate)"),
+  imageLearningRate: number("The visual encoder's own (default: --learning-rate)"),
+  headLearningRate: number('That of everything behind the encoders (default: --learning-rate)'),
+  schedule: choice(['cosine', 'linear', 'constant'], 'How the rate falls (default cosine, to 0)'),
+  warmup: number('The share of the steps in which the rate rises (default 0.1)', 0, 1),
+  weightDecay: number("AdamW's weight decay (default 0.01)"),
+  maxGradNorm: number('The largest norm of a gradient (default 1; 0 does not clip)'),
+  labelSmoothing: number('The share of a target that is spread over all labels (default 0)', 0, 1),
+  mixup: number("The parameter of mixup's Beta distribution (default 0: none)", 0, 4),
+  augment: text(
+    'none|crop|FILE',
+    'Random changes to rows: crop (crops and flips, as the notebook) or a JSON file of options (default none)',
+  ),
+  freeze: choice(['text', 'image', 'both'], 'Encoders that stay as they are (default: none)'),
+  auxiliary: number('What the losses of text alone and image alone count (default 1; 0: nothing)'),
+  maxLength: integer("The longest text, in tokens (default: the tokenizer's)", 2),
+  monitor: choice(
+    ['accuracy', 'macroF1', 'weightedF1', 'auc', 'loss', 'ece'],
+    'The figure that chooses the best epoch (default accuracy)',
+  ),
+  seed: integer('Of weights, order, augmentation and dropout (default 42)', 0),
+};
+
+const runOptions = {
+  out: text(
+    'FOLDER',
+    'The run folder (default: the first of results/run1, run2, ... that is free)',
+  ),
+  resume: text(
+    'RUN',
+    'Go on with an interrupted run, exactly, with the options it was started with',
+  ),
+  overwrite: flag('Replace the run that --out holds'),
+  checkpointMinutes: number('Minutes between checkpoints within an epoch (default 10; 0: none)'),
+  json: flag('Print the best figures as JSON on stdout, and nothing else there'),
+};
+
+/** Every option of `train`. */
+export const options = {
+  ...rowOptions,
+  ...modelOptions,
+  ...trainingOptions,
+  ...runOptions,
+  ...engineOptions,
+};
+
+/** The options of `train` as they were given. */
+export type TrainValues = Values<typeof options>;
+
+/** Those that say where things are or how the run is seen: they may differ when a run is resumed. */
+export const resumable: readonly (keyof TrainValues)[] = [
+  ...(['val', 'exclude', 'text', 'image', 'tokenizer', 'augment', 'allowOutside'] as const),
+  ...(['resume', 'checkpointMinutes', 'json', 'backend', 'threads'] as const),
+];
+
+/** Options that name a file or a folder. */
+export const pathOptions: readonly (keyof TrainValues)[] = [
+  ...(['val', 'exclude', 'text', 'image', 'tokenizer', 'augment'] as const),
+];
+
+/** What the trainer is told; what was not given is left to it. */
+export function trainingOf(values: TrainValues): TrainingOptions {
+  const { warmup, accumulate, auxiliary, freeze } = values;
+  const { epochs, batchSize, learningRate, textLearningRate, imageLearningRate } = values;
+  const { headLearningRate, schedule, weightDecay, maxGradNorm, labelSmoothing, mixup } = values;
+  const { mode, maxLength, monitor, seed } = values;
+  return defined({
+    ...{ epochs, batchSize, learningRate, textLearningRate, imageLearningRate, headLearningRate },
+    ...{
+      schedule,
+      weightDecay,
+      maxGradNorm,
+      labelSmoothing,
+      mixup,
+      mode,
+      maxLength,
+      monitor,
+      seed,
+    },
+    warmupRatio: warmup,
+    gradientAccumulationSteps: accumulate,
+    auxiliary: auxiliary === undefined ? undefined : { weight: auxiliary },
+    freeze:
+      freeze === undefined ? undefined : { text: freeze !== 'image', image: freeze !== 'text' },
+  });
+}
+
+/** An object without the fields that are undefined, so that it can be spread over defaults. */
+export function defined<T extends object>(fields: T): T {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
+}

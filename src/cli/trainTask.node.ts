@@ -1,0 +1,161 @@
+import { access, readFile, readdir } from 'node:fs/promises';
+import { join, relative, resolve } from 'node:path';
+import { InputError, notebookRecipe } from '../index.js';
+import type { Augmentation, TrainerOptions } from '../index.js';
+import { optionName } from './options.js';
+import { defined, pathOptions, resumable, trainingOf } from './trainOptions.js';
+import type { TrainValues } from './trainOptions.js';
+
+/** What `train` was asked for, as config.json keeps it under `command`: paths are relative to the run folder. */
+export interface TrainRecord extends TrainValues {
+  /** The CSV file of the rows to train on. */
+  readonly train: string;
+}
+
+/** Options whose value is always a path, and never a hub id or a name. */
+const dataOptions: readonly (keyof TrainValues)[] = ['val', 'exclude'];
+
+/** What `train` is to do. */
+export interface TrainTask {
+  readonly train: string;
+  readonly folder: string;
+  readonly resume: boolean;
+  readonly values: TrainValues;
+}
+
+/** A task for a new run. @throws InputError where there are no rows to train on */
+export async function newTask(train: string | undefined, values: TrainValues): Promise<TrainTask> {
+  if (train === undefined) {
+    throw new InputError(
+      'train: CSV is missing (the rows to train on), or --resume RUN to go on with a run',
+    );
+  }
+  return { train, folder: values.out ?? (await freeFolder()), resume: false, values };
+}
+
+/**
+ * The task of going on with a run: what it was started with, its files where they are now.
+ *
+ * @throws InputError where the folder holds no run of `train`, or an option is given that would change its numbers.
+ */
+export async function resumedTask(
+  train: string | undefined,
+  given: TrainValues,
+): Promise<TrainTask> {
+  const folder = given.resume!;
+  const fixed = (Object.keys(given) as (keyof TrainValues)[]).filter(
+    (key) => !resumable.includes(key),
+  );
+  if (fixed.length > 0) {
+    const names = fixed.map((key) => `--${optionName(key)}`).join(', ');
+    throw new InputError(
+      `train: --resume goes on exactly as the run was started, so ${names} cannot be given with it`,
+    );
+  }
+  const { train: rows, ...stored } = await located(await readRecord(folder), folder);
+  const task = { train: train ?? rows, folder, resume: true, values: { ...stored, ...given } };
+  await requireFiles(task);
+  return task;
+}
+
+/** @throws InputError where a CSV file is not where it was, seen from the run folder */
+async function requireFiles({ train, folder, values: { val, exclude } }: TrainTask): Promise<void> {
+  const files = { 'train FILE': train, '--val FILE': val, '--exclude FILE': exclude };
+  for (const [how, path] of Object.entries(files)) {
+    if (path === undefined || (await exists(path))) continue;
+    throw new InputError(
+      `train: ${path}, which the run of ${folder} reads, is not there; name it again (${how})`,
+    );
+  }
+}
+
+/** What config.json is to keep of a task. */
+export async function recordOf({ train, folder, values }: TrainTask): Promise<TrainRecord> {
+  const { out: _, resume: __, overwrite: ___, json: ____, ...kept } = values;
+  const paths: Record<string, string> = {};
+  for (const key of pathOptions) {
+    const value = values[key] as string | undefined;
+    if (value !== undefined && (await exists(value))) paths[key] = fromFolder(folder, value);
+  }
+  return { ...kept, ...paths, train: fromFolder(folder, train) };
+}
+
+/** What the trainer is told: the notebook's recipe where it is asked for, and over it what was given. */
+export async function trainerOptions({
+  folder,
+  resume,
+  values,
+}: TrainTask): Promise<TrainerOptions> {
+  const recipe = notebookRecipe().training;
+  const { augment, checkpointMinutes, overwrite, warmup } = values;
+  return {
+    ...(values.notebook ? recipe : {}),
+    ...(values.notebook && warmup !== undefined ? { warmupSteps: undefined } : {}),
+    ...trainingOf(values),
+    ...(augment === undefined ? {} : { augment: await readAugmentation(augment, recipe.augment) }),
+    ...defined({ checkpointMinutes, overwrite, outputDir: folder, resume }),
+  };
+}
+
+/** Random changes to rows as `--augment` names them. */
+async function readAugmentation(
+  source: string,
+  crop: Augmentation | undefined,
+): Promise<Augmentation | undefined> {
+  if (source === 'none') return undefined;
+  if (source === 'crop') return crop;
+  try {
+    return JSON.parse(await readFile(source, 'utf8')) as Augmentation;
+  } catch (error) {
+    throw new InputError(
+      `train: --augment is none, crop or a JSON file, got '${source}' (${(error as Error).message})`,
+    );
+  }
+}
+
+/** Whether a run has saved an epoch. */
+export function holdsModel(folder: string): Promise<boolean> {
+  return exists(join(folder, 'model', 'model.safetensors'));
+}
+
+async function readRecord(folder: string): Promise<TrainRecord> {
+  const path = join(folder, 'config.json');
+  if (!(await exists(path))) {
+    throw new InputError(`train: ${folder} holds no run to go on with (config.json is missing)`);
+  }
+  const { command } = JSON.parse(await readFile(path, 'utf8')) as { command?: TrainRecord };
+  if (command === undefined) {
+    throw new InputError(
+      `train: ${folder} was not trained from the command line; resume it in code`,
+    );
+  }
+  return command;
+}
+
+/** A record with its paths as they are from here; what is no path, such as a hub id, stays. */
+async function located(record: TrainRecord, folder: string): Promise<TrainRecord> {
+  const found: Record<string, string> = { train: resolve(folder, record.train) };
+  for (const key of pathOptions) {
+    const value = record[key] as string | undefined;
+    if (value === undefined) continue;
+    const path = resolve(folder, value);
+    if (dataOptions.includes(key) || (await exists(path))) found[key] = path;
+  }
+  return { ...record, ...found };
+}
+
+function fromFolder(folder: string, path: string): string {
+  return relative(resolve(folder), resolve(path)).replaceAll('\\', '/');
+}
+
+async function freeFolder(): Promise<string> {
+  const taken = new Set(await readdir('results').catch(() => []));
+  for (let i = 1; ; i++) if (!taken.has(`run${i}`)) return `results/run${i}`;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,206 @@
+/**
+ * Random changes of the training data, as torchvision's transforms of the same names draw them.
+ * Everything is drawn from the Random that is passed in, so that the same key gives the same
+ * picture.
+ */
+import { InputError } from '../errors.js';
+import type { Random } from '../nn/random.js';
+import { affine } from './augmentAffine.js';
+import { adjustBrightness, adjustContrast, adjustHue, adjustSaturation } from './augmentColor.js';
+import { roundHalfEven } from './imageGeometry.js';
+import { flipHorizontal } from './imagePixels.js';
+import type { Box, ImageSize, RgbImage } from './imagePixels.js';
+
+type Range = readonly [number, number];
+
+/** What RandomResizedCrop cuts out. */
+export interface RandomResizedCropOptions {
+  /** The share of the picture's area; default 0.08 to 1. */
+  readonly scale?: Range;
+  /** Width over height; default 3/4 to 4/3. */
+  readonly ratio?: Range;
+}
+
+/** Random changes of a training example; what is left out is not done. */
+export interface Augmentation {
+  /** A random part of the picture, resized, instead of the processor's resize and crop. */
+  readonly randomResizedCrop?: RandomResizedCropOptions;
+  /** The probability of mirroring. */
+  readonly horizontalFlip?: number;
+  /** Turns by up to so many degrees, either way. */
+  readonly rotation?: number;
+  /** Moves by up to this share of the width and of the height, either way. */
+  readonly shift?: number | Range;
+  /** Enlarges by a factor between these two. */
+  readonly scale?: Range;
+  /** The colour, 0 to 255, of what a turned or moved picture leaves open; default black. */
+  readonly fill?: readonly [number, number, number];
+  /** Brightness is multiplied by a factor in 1 - b ... 1 + b. */
+  readonly brightness?: number;
+  /** Contrast, likewise. */
+  readonly contrast?: number;
+  /** Saturation, likewise. */
+  readonly saturation?: number;
+  /** Hues turn by up to this part of the circle, at most 0.5. */
+  readonly hue?: number;
+  /** The probability that a word is left out; one always stays. */
+  readonly wordDropout?: number;
+}
+
+/** The original notebook's: RandomResizedCrop(scale = (0.5, 1)) and RandomHorizontalFlip. */
+export const notebookAugmentation: Augmentation = {
+  randomResizedCrop: { scale: [0.5, 1] },
+  horizontalFlip: 0.5,
+};
+
+const black = [0, 0, 0] as const;
+
+const bounds: Readonly<Partial<Record<keyof Augmentation, Range>>> = {
+  horizontalFlip: [0, 1],
+  rotation: [0, 180],
+  brightness: [0, Infinity],
+  contrast: [0, Infinity],
+  saturation: [0, Infinity],
+  hue: [0, 0.5],
+  wordDropout: [0, 1],
+};
+const fields = [...Object.keys(bounds), 'randomResizedCrop', 'shift', 'scale', 'fill'];
+
+/** @throws InputError where a field is unknown or outside of its range. */
+export function checkAugmentation(augmentation: Augmentation): void {
+  const unknown = Object.keys(augmentation).find((name) => !fields.includes(name));
+  if (unknown !== undefined) {
+    throw new InputError(`augment: the fields are ${fields.join(', ')}, got ${unknown}`);
+  }
+  for (const [name, [low, high]] of Object.entries(bounds)) {
+    const value = augmentation[name as keyof Augmentation] ?? low;
+    if (typeof value === 'number' && value >= low && value <= high) continue;
+    throw new InputError(
+      `augment: ${name} must be a number from ${low} to ${high}, got ${String(value)}`,
+    );
+  }
+  checkRanges(augmentation);
+}
+
+function checkRanges(augmentation: Augmentation): void {
+  const { randomResizedCrop: cut, scale, fill } = augmentation;
+  checkNumbers('randomResizedCrop.scale', '0 < low <= high <= 1', cut?.scale, (range) => {
+    return isRange(range) && range[1]! <= 1;
+  });
+  checkNumbers('randomResizedCrop.ratio', '0 < low <= high', cut?.ratio, isRange);
+  checkNumbers('scale', '0 < low <= high', scale, isRange);
+  checkNumbers('shift', 'one or two from 0 to 1', shiftOf(augmentation), (shares) => {
+    return shares.length === 2 && shares.every((share) => share >= 0 && share <= 1);
+  });
+  checkNumbers('fill', 'three from 0 to 255', fill, (levels) => {
+    return levels.length === 3 && levels.every((level) => level >= 0 && level <= 255);
+  });
+}
+
+function isRange(range: readonly number[]): boolean {
+  const [low = NaN, high = NaN] = range;
+  return range.length === 2 && low > 0 && low <= high && high < Infinity;
+}
+
+function checkNumbers(
+  name: string,
+  wanted: string,
+  value: readonly number[] | undefined,
+  allowed: (value: readonly number[]) => boolean,
+): void {
+  if (value === undefined || (Array.isArray(value) && allowed(value))) return;
+  throw new InputError(`augment: ${name} must be ${wanted}, got ${JSON.stringify(value)}`);
+}
+
+/**
+ * The part that torchvision's RandomResizedCrop takes: its area and the logarithm of its ratio are
+ * uniform; where ten draws do not fit, the largest central part of an allowed ratio.
+ */
+export function randomResizedCropBox(
+  size: ImageSize,
+  options: RandomResizedCropOptions,
+  random: Random,
+): Box {
+  const { height, width } = size;
+  const [low, high] = options.scale ?? [0.08, 1];
+  const ratio = options.ratio ?? [3 / 4, 4 / 3];
+  for (let attempt = 0; attempt < 10; attempt++) {
+    const area = height * width * random.uniform(low, high);
+    const aspect = Math.exp(random.uniform(Math.log(ratio[0]), Math.log(ratio[1])));
+    const w = roundHalfEven(Math.sqrt(area * aspect));
+    const h = roundHalfEven(Math.sqrt(area / aspect));
+    if (w <= 0 || w > width || h <= 0 || h > height) continue;
+    const top = random.integer(height - h + 1);
+    const left = random.integer(width - w + 1);
+    return { top, left, height: h, width: w };
+  }
+  return centralBox(size, ratio);
+}
+
+function centralBox({ height, width }: ImageSize, [low, high]: Range): Box {
+  const aspect = width / height;
+  const w = aspect > high ? roundHalfEven(height * high) : width;
+  const h = aspect < low ? roundHalfEven(width / low) : height;
+  const top = Math.floor((height - h) / 2);
+  const left = Math.floor((width - w) / 2);
+  return { top, left, height: h, width: w };
+}
+
+/** Mirrors, turns, moves, scales and recolours a picture, in this order; its size stays. */
+export function augmentPixels(
+  image: RgbImage,
+  augmentation: Augmentation,
+  random: Random,
+): RgbImage {
+  const mirrored = randomFlip(image, augmentation, random);
+  return jitter(randomAffine(mirrored, augmentation, random), augmentation, random);
+}
+
+function randomFlip(image: RgbImage, augmentation: Augmentation, random: Random): RgbImage {
+  const { horizontalFlip = 0 } = augmentation;
+  return horizontalFlip > 0 && random.uniform() < horizontalFlip ? flipHorizontal(image) : image;
+}
+
+function shiftOf({ shift = 0 }: Augmentation): Range {
+  return typeof shift === 'number' ? [shift, shift] : shift;
+}
+
+function randomAffine(image: RgbImage, augmentation: Augmentation, random: Random): RgbImage {
+  const { rotation = 0, scale = [1, 1], fill = black } = augmentation;
+  const [shiftX, shiftY] = shiftOf(augmentation);
+  const still = rotation === 0 && shiftX === 0 && shiftY === 0;
+  if (still && scale[0] === 1 && scale[1] === 1) return image;
+  const angle = random.uniform(-rotation, rotation);
+  const [farX, farY] = [shiftX * image.width, shiftY * image.height];
+  const translate = [
+    roundHalfEven(random.uniform(-farX, farX)),
+    roundHalfEven(random.uniform(-farY, farY)),
+  ] as const;
+  const factor = random.uniform(scale[0], scale[1]);
+  return affine(image, { angle, translate, scale: factor }, fill);
+}
+
+/** torchvision's ColorJitter: the four changes in random order. */
+function jitter(image: RgbImage, augmentation: Augmentation, random: Random): RgbImage {
+  const { brightness = 0, contrast = 0, saturation = 0, hue = 0 } = augmentation;
+  if (!(brightness || contrast || saturation || hue)) return image;
+  const factor = (strength: number) => random.uniform(Math.max(0, 1 - strength), 1 + strength);
+  let result = image;
+  for (const change of random.permutation(4)) {
+    if (change === 0 && brightness > 0) result = adjustBrightness(result, factor(brightness));
+    if (change === 1 && contrast > 0) result = adjustContrast(result, factor(contrast));
+    if (change === 2 && saturation > 0) result = adjustSaturation(result, factor(saturation));
+    if (change === 3 && hue > 0) result = adjustHue(result, random.uniform(-hue, hue));
+  }
+  return result;
+}
+
+/** A text without some of its words: word dropout (Iyyer et al. 2015). One word always stays. */
+export function augmentText(text: string, augmentation: Augmentation, random: Random): string {
+  const { wordDropout = 0 } = augmentation;
+  if (wordDropout === 0) return text;
+  const words = text.split(/\s+/).filter((word) => word !== '');
+  if (words.length === 0) return text;
+  const kept = words.filter(() => random.uniform() >= wordDropout);
+  return kept.length > 0 ? kept.join(' ') : words[random.integer(words.length)]!;
+}

@@ -1,0 +1,214 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { activation } from '../nn/activations.js';
+import { additiveMask, attention } from '../nn/attention.js';
+import { dropout, dropoutMask } from '../nn/dropout.js';
+import type { ForwardContext } from '../nn/dropout.js';
+import { Embedding } from '../nn/embedding.js';
+import { constant, normal, normalExceptRow } from '../nn/initializers.js';
+import { Linear } from '../nn/linear.js';
+import { Module } from '../nn/module.js';
+import type { Scope } from '../nn/module.js';
+import { LayerNorm } from '../nn/norm.js';
+import type { LoadOptions, LoadReport, StateDict } from '../nn/stateDict.js';
+import { openPretrained } from '../weights/hub.js';
+import type { PretrainedOptions } from '../weights/hub.js';
+import { normalizeNames } from '../weights/names.js';
+import { readWeights } from '../weights/read.js';
+import { bertConfig, bertConfigFromJson } from './bertConfig.js';
+import type { BertConfig, Pooling } from './bertConfig.js';
+import { checkText } from './bertInput.js';
+import type { TextEncoder, TextInput } from './encoder.js';
+
+/**
+ * BERT without its pooler (Devlin et al. 2018), every configuration of transformers' `BertModel` with
+ * absolute positions. Names are transformers': `embeddings.word_embeddings.weight`,
+ * `encoder.layer.0.attention.self.query.weight`, ...
+ */
+export class BertEncoder extends Module implements TextEncoder {
+  readonly config: BertConfig & { readonly modelType: 'bert' };
+  readonly embeddings: BertEmbeddings;
+  readonly layers: readonly BertLayer[];
+
+  /** @param config a known size ('bert-base-uncased', 'bert-tiny', ...) or some of a `BertConfig`'s fields */
+  constructor(config: string | Partial<BertConfig> = 'bert-base-uncased', scope: Scope = {}) {
+    super(scope);
+    const full = bertConfig(config);
+    this.config = { modelType: 'bert', ...full };
+    this.embeddings = this.child('embeddings', (inner) => new BertEmbeddings(full, inner));
+    this.layers = Array.from({ length: full.numHiddenLayers }, (_, i) =>
+      this.child(`encoder.layer.${i}`, (inner) => new BertLayer(full, inner)),
+    );
+  }
+
+  /**
+   * Loads a folder or a hub id: config.json and safetensors of any BERT (an unused pooler or head is left out).
+   *
+   * @throws InputError where it is of another family, or its weights do not fit its configuration.
+   */
+  static async fromPretrained(
+    folderOrHubId: string,
+    options: PretrainedOptions & { readonly pooling?: Pooling } = {},
+  ): Promise<BertEncoder> {
+    const files = await openPretrained(folderOrHubId, options);
+    const config = bertConfigFromJson(await files.readJson('config.json'), files.source);
+    const weights = await readWeights(files);
+    const encoder = new BertEncoder(
+      { ...config, pooling: options.pooling ?? 'cls' },
+      { initialize: false },
+    );
+    encoder.loadStateDict(weights);
+    return encoder;
+  }
+
+  get featureSize(): number {
+    return this.config.hiddenSize;
+  }
+
+  get maxLength(): number {
+    return this.config.maxPositionEmbeddings;
+  }
+
+  /** One vector a row, [batch, hiddenSize]. @throws InputError where an input's shape or ids are not fit. */
+  forward(text: TextInput, context: ForwardContext): tf.Tensor2D {
+    return tf.tidy(() => this.pool(this.hiddenStates(text, context).at(-1)!, text.attentionMask));
+  }
+
+  /** What enters the first layer and what leaves each, every one [batch, length, hiddenSize]. */
+  hiddenStates(text: TextInput, context: ForwardContext): tf.Tensor3D[] {
+    checkText(text, this.config);
+    const mask = text.attentionMask && additiveMask(text.attentionMask);
+    const states = [this.embeddings.forward(text, context)];
+    for (const layer of this.layers) states.push(layer.forward(states.at(-1)!, mask, context));
+    return states;
+  }
+
+  /** The feature of each row: [batch, length, hiddenSize] to [batch, hiddenSize]. */
+  pool(hidden: tf.Tensor3D, attentionMask?: tf.Tensor2D): tf.Tensor2D {
+    const [batch, , width] = hidden.shape;
+    if (this.config.pooling === 'mean') return meanPool(hidden, attentionMask);
+    return tf.reshape(tf.slice(hidden, [0, 0, 0], [batch, 1, width]), [batch, width]);
+  }
+
+  /** As `Module.loadStateDict`; names with a `bert.` prefix and a `gamma` or `beta` are understood. */
+  override loadStateDict(dict: StateDict, options?: LoadOptions): LoadReport {
+    return super.loadStateDict(normalizeNames(dict, 'text'), options);
+  }
+}
+
+/** The mean of the tokens that the mask keeps (Reimers and Gurevych 2019); zero where it keeps none. */
+function meanPool(hidden: tf.Tensor3D, attentionMask?: tf.Tensor2D): tf.Tensor2D {
+  if (attentionMask === undefined) return tf.mean(hidden, 1);
+  const kept = tf.expandDims(tf.cast(attentionMask, 'float32'), -1); // [batch, length, 1]
+  const count = tf.maximum(tf.sum(kept, 1), 1e-9); // [batch, 1]
+  return tf.div(tf.sum(tf.mul(hidden, kept), 1), count);
+}
+
+/** The sum of the word's, the position's and the type's vector, normalised. */
+export class BertEmbeddings extends Module {
+  readonly words: Embedding;
+  readonly positions: Embedding;
+  readonly types: Embedding;
+  readonly norm: LayerNorm;
+
+  constructor(
+    readonly config: BertConfig,
+    scope: Scope = {},
+  ) {
+    super(scope);
+    const { hiddenSize, vocabSize, padTokenId, maxPositionEmbeddings, typeVocabSize } = config;
+    const init = normal(config.initializerRange);
+    const initWords = normalExceptRow(config.initializerRange, padTokenId);
+    this.words = this.child(
+      'word_embeddings',
+      (inner) => new Embedding(vocabSize, hiddenSize, initWords, inner, padTokenId),
+    );
+    this.positions = this.child(
+      'position_embeddings',
+      (inner) => new Embedding(maxPositionEmbeddings, hiddenSize, init, inner),
+    );
+    this.types = this.child(
+      'token_type_embeddings',
+      (inner) => new Embedding(typeVocabSize, hiddenSize, init, inner),
+    );
+    this.norm = this.child(
+      'LayerNorm',
+      (inner) => new LayerNorm(hiddenSize, config.layerNormEps, inner),
+    );
+  }
+
+  /** [batch, length] to [batch, length, hiddenSize]. */
+  forward({ inputIds, tokenTypeIds }: TextInput, context: ForwardContext): tf.Tensor3D {
+    const types =
+      tokenTypeIds === undefined ? this.types.first(1) : this.types.select(tokenTypeIds);
+    const places: tf.Tensor = tf.add(types, this.positions.first(inputIds.shape[1]));
+    const sum: tf.Tensor3D = tf.add(this.words.forward(inputIds), places);
+    return dropout(this.norm.forward(sum), this.config.hiddenDropoutProb, context);
+  }
+}
+
+/** A transformer layer: self-attention and a feed-forward network, each with a residual and a norm after it. */
+export class BertLayer extends Module {
+  readonly query: Linear;
+  readonly key: Linear;
+  readonly value: Linear;
+  readonly attentionOutput: Linear;
+  readonly attentionNorm: LayerNorm;
+  readonly intermediate: Linear;
+  readonly output: Linear;
+  readonly outputNorm: LayerNorm;
+
+  constructor(
+    readonly config: BertConfig,
+    scope: Scope = {},
+  ) {
+    super(scope);
+    const { hiddenSize, intermediateSize } = config;
+    this.query = this.#linear('attention.self.query', hiddenSize, hiddenSize);
+    this.key = this.#linear('attention.self.key', hiddenSize, hiddenSize);
+    this.value = this.#linear('attention.self.value', hiddenSize, hiddenSize);
+    this.attentionOutput = this.#linear('attention.output.dense', hiddenSize, hiddenSize);
+    this.attentionNorm = this.#norm('attention.output.LayerNorm');
+    this.intermediate = this.#linear('intermediate.dense', hiddenSize, intermediateSize);
+    this.output = this.#linear('output.dense', intermediateSize, hiddenSize);
+    this.outputNorm = this.#norm('output.LayerNorm');
+  }
+
+  /** [batch, length, hiddenSize] to the same; the mask as `additiveMask` makes it. */
+  forward(
+    hidden: tf.Tensor3D,
+    mask: tf.Tensor4D | undefined,
+    context: ForwardContext,
+  ): tf.Tensor3D {
+    const rate = this.config.hiddenDropoutProb;
+    const attended = this.attentionOutput.forward(this.attend(hidden, mask, context));
+    const middle = this.attentionNorm.forward(tf.add(dropout(attended, rate, context), hidden));
+    const activate = activation('bert', this.config.hiddenAct);
+    const fed = this.output.forward(activate(this.intermediate.forward(middle)));
+    return this.outputNorm.forward(tf.add(dropout(fed, rate, context), middle));
+  }
+
+  /** Self-attention before its output projection: [batch, length, hiddenSize] to the same. */
+  attend(hidden: tf.Tensor3D, mask: tf.Tensor4D | undefined, context: ForwardContext): tf.Tensor3D {
+    const { numAttentionHeads: heads, attentionProbsDropoutProb: rate } = this.config;
+    const [batch, length, width] = hidden.shape;
+    const split = (x: tf.Tensor3D): tf.Tensor4D =>
+      tf.transpose(tf.reshape(x, [batch, length, heads, width / heads]), [0, 2, 1, 3]);
+    const attended = attention(
+      split(this.query.forward(hidden)),
+      split(this.key.forward(hidden)),
+      split(this.value.forward(hidden)),
+      { mask, dropout: dropoutMask([batch, heads, length, length], rate, context) },
+    ); // [batch, heads, length, width / heads]
+    return tf.reshape(tf.transpose(attended, [0, 2, 1, 3]), [batch, length, width]);
+  }
+
+  #linear(name: string, inFeatures: number, outFeatures: number): Linear {
+    const init = { weight: normal(this.config.initializerRange), bias: constant(0) };
+    return this.child(name, (inner) => new Linear(inFeatures, outFeatures, inner, init));
+  }
+
+  #norm(name: string): LayerNorm {
+    const { hiddenSize, layerNormEps } = this.config;
+    return this.child(name, (inner) => new LayerNorm(hiddenSize, layerNormEps, inner));
+  }
+}

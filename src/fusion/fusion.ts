@@ -1,0 +1,110 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { InputError } from '../errors.js';
+import type { ForwardContext } from '../nn/dropout.js';
+import { Linear } from '../nn/linear.js';
+import { Module } from '../nn/module.js';
+import type { Scope } from '../nn/module.js';
+
+/** Which inputs an answer rests on. */
+export const modes = ['text', 'image', 'both'] as const;
+
+/** One of `modes`. */
+export type Mode = (typeof modes)[number];
+
+/** Feature vectors of a batch, those that a mode needs. */
+export interface Features {
+  /** [batch, textSize] */
+  readonly text?: tf.Tensor2D;
+  /** [batch, imageSize] */
+  readonly image?: tf.Tensor2D;
+}
+
+/** The sizes that a fusion joins. */
+export interface FusionSizes {
+  /** The length of a text's feature vector. */
+  readonly textSize: number;
+  /** The length of a picture's. */
+  readonly imageSize: number;
+  /** The width of the hidden layer. */
+  readonly hiddenSize: number;
+  /** The number of classes. */
+  readonly classes: number;
+}
+
+/** What a configuration file keeps of a fusion: its registered name and its own options. */
+export interface FusionConfig {
+  readonly type: string;
+  readonly [option: string]: unknown;
+}
+
+/** How a fusion runs. */
+export interface FusionContext extends ForwardContext {
+  readonly mode: Mode;
+}
+
+/**
+ * Turns features into logits, in each of the modes. The names of its parameters stand at the top level
+ * of a model's state dict.
+ *
+ * To write one: extend `Fusion`, answer `both`, and register it with `registerFusion`. The single modes
+ * have a linear layer of their own, `mlp_text` and `mlp_image`, the same in every fusion here, so that
+ * their figures compare; override `text` and `image` for others.
+ */
+export abstract class Fusion extends Module {
+  /** What `createFusion` makes this fusion of again. */
+  readonly config: FusionConfig;
+  readonly mlpText: Linear;
+  readonly mlpImage: Linear;
+
+  constructor(
+    config: FusionConfig,
+    readonly sizes: FusionSizes,
+    scope: Scope = {},
+  ) {
+    super(scope);
+    this.config = config;
+    const { textSize, imageSize, classes } = sizes;
+    this.mlpText = this.child('mlp_text', (inner) => new Linear(textSize, classes, inner));
+    this.mlpImage = this.child('mlp_image', (inner) => new Linear(imageSize, classes, inner));
+  }
+
+  /**
+   * Logits [batch, classes].
+   *
+   * @throws InputError where a feature that the mode needs is missing.
+   */
+  forward(features: Features, context: FusionContext): tf.Tensor2D {
+    return tf.tidy(() => {
+      if (context.mode === 'text') return this.text(need(features, 'text', context.mode), context);
+      if (context.mode === 'image')
+        return this.image(need(features, 'image', context.mode), context);
+      const text = need(features, 'text', context.mode);
+      return this.both(text, need(features, 'image', context.mode), context);
+    });
+  }
+
+  /** Logits of both features. */
+  protected abstract both(
+    text: tf.Tensor2D,
+    image: tf.Tensor2D,
+    context: ForwardContext,
+  ): tf.Tensor2D;
+
+  /** Logits of a text alone. */
+  protected text(text: tf.Tensor2D, _context: ForwardContext): tf.Tensor2D {
+    return this.mlpText.forward(text);
+  }
+
+  /** Logits of a picture alone. */
+  protected image(image: tf.Tensor2D, _context: ForwardContext): tf.Tensor2D {
+    return this.mlpImage.forward(image);
+  }
+}
+
+function need(features: Features, kind: 'text' | 'image', mode: Mode): tf.Tensor2D {
+  const feature = features[kind];
+  if (feature !== undefined) return feature;
+  throw new InputError(
+    `fusion: mode '${mode}' needs ${kind} features, got none; encode with that mode`,
+  );
+}

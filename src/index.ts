@@ -1,0 +1,90 @@
+/**
+ * Train, evaluate and ship classifiers that read a text and an image together.
+ *
+ * The exports stand in the order in which a row of a CSV becomes an answer.
+ *
+ * @packageDocumentation
+ */
+
+// The engine
+export { useBackend } from './backends/select.js';
+export type { BackendName, BackendOptions } from './backends/select.js';
+export { InputError, messageOf } from './errors.js';
+
+// Rows
+export { CsvDataset } from './datasets/csv.js';
+export type { CsvOptions } from './datasets/csv.js';
+export { writeCsv } from './datasets/csvWrite.js';
+export type { CsvCell, CsvWriteOptions } from './datasets/csvWrite.js';
+export type { BadRowPolicy, Dataset, Example, ImageSource, PixelData } from './datasets/example.js';
+export { datasetFrom } from './datasets/exampleDataset.js';
+export type { ExampleDatasetOptions, LabelledExample } from './datasets/exampleDataset.js';
+export { split, Subset } from './datasets/split.js';
+export type { SplitOptions } from './datasets/split.js';
+
+// Tokens and pixels
+export { BertTokenizer } from './datasets/tokenizer.js';
+export type { EncodedText, EncodeOptions, TokenizerOptions } from './datasets/tokenizer.js';
+export { ImageProcessor } from './datasets/image.js';
+export type { ImageProcessorConfig, ImageProcessorOptions } from './datasets/imageConfig.js';
+export { notebookAugmentation } from './datasets/augment.js';
+export type { Augmentation } from './datasets/augment.js';
+export { batches, toTensors } from './datasets/batch.js';
+export type { Batch, BatchOptions, HostImage, HostText } from './datasets/batch.js';
+
+// Encoders
+export { BertEncoder } from './encoders/bert.js';
+export { bertConfig, bertConfigFromJson, bertSizes } from './encoders/bertConfig.js';
+export type { BertConfig, Pooling } from './encoders/bertConfig.js';
+export { ResNetFeatureModel } from './encoders/resnet.js';
+export type { OutputLayer, ResNetOptions } from './encoders/resnet.js';
+export { resNetConfig, resNetConfigFromJson, resNetSizes } from './encoders/resnetConfig.js';
+export type { ResNetConfig } from './encoders/resnetConfig.js';
+export type { EncoderConfig, ImageEncoder, TextEncoder, TextInput } from './encoders/encoder.js';
+
+// Fusions
+export { createFusion, fusionTypes, registerFusion } from './fusion/index.js';
+export type { FusionFactory } from './fusion/index.js';
+export { Fusion } from './fusion/fusion.js';
+export type { Features, FusionConfig, FusionContext, FusionSizes, Mode } from './fusion/fusion.js';
+export { TwoInputMLP } from './fusion/mlp.js';
+
+// The model
+export { BertResNetModel } from './model.js';
+export type {
+  CreateOptions,
+  FromPretrainedOptions,
+  ModelConfig,
+  ModelContext,
+  ModelInput,
+  ModelOptions,
+} from './modelOptions.js';
+export type { Prediction, PredictOptions, RawInput } from './predict.js';
+
+// What models are built of
+export { Module } from './nn/module.js';
+export type { Scope } from './nn/module.js';
+export { Linear } from './nn/linear.js';
+export type { LinearInit } from './nn/linear.js';
+export { LayerNorm } from './nn/norm.js';
+export type { Initializer } from './nn/initializers.js';
+export { dropout, DropoutSource } from './nn/dropout.js';
+export type { ForwardContext } from './nn/dropout.js';
+export type { HostTensor, LoadOptions, LoadReport, StateDict } from './nn/stateDict.js';
+
+// Training and evaluation
+export { Trainer } from './training/trainer.js';
+export type { FitOptions, TrainerOptions } from './training/trainer.js';
+export type { TrainingOptions } from './training/options.js';
+export type { EpochRecord, StepRecord } from './training/records.js';
+export { notebookRecipe } from './training/recipe.js';
+export { LineProgress } from './training/progress.js';
+export { AdamW } from './training/optimizer.js';
+export type { AdamWOptions } from './training/optimizer.js';
+export { evaluate } from './training/evaluate.js';
+export type { EvaluateOptions, EvaluationReport, ModeReport } from './training/evaluate.js';
+
+// Weights
+export { readSafetensors, writeSafetensors } from './weights/safetensors.js';
+export type { SafetensorsOptions } from './weights/safetensors.js';
+export type { PretrainedOptions } from './weights/hub.js';

@@ -1,0 +1,156 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { ImageProcessor } from './datasets/image.js';
+import type { BertTokenizer } from './datasets/tokenizer.js';
+import { BertEncoder } from './encoders/bert.js';
+import type { ImageEncoder, TextEncoder } from './encoders/encoder.js';
+import { ResNetFeatureModel } from './encoders/resnet.js';
+import { Fusion } from './fusion/fusion.js';
+import type { Features, FusionContext } from './fusion/fusion.js';
+import { createFusion } from './fusion/index.js';
+import { loadEncoders, readModel, saveModel } from './modelFiles.js';
+import {
+  checkOptions,
+  checkRows,
+  chooseMode,
+  defaultLabels,
+  encodeImage,
+  encodeText,
+} from './modelInput.js';
+import type {
+  CreateOptions,
+  FromPretrainedOptions,
+  ModelConfig,
+  ModelContext,
+  ModelInput,
+  ModelOptions,
+} from './modelOptions.js';
+import { DropoutSource } from './nn/dropout.js';
+import { Module, defaultSeed } from './nn/module.js';
+import type { LoadOptions, LoadReport, StateDict } from './nn/stateDict.js';
+import { predict } from './predict.js';
+import type { Prediction, PredictOptions, RawInput } from './predict.js';
+import { normalizeNames, toNotebookNames } from './weights/names.js';
+
+/**
+ * A classifier of a text and a picture together: two encoders, a fusion of their features, logits. Either
+ * input may be missing. In the state dict the encoders are `text_encoder` and `visual_encoder`, and the
+ * fusion's layers (`mlp_both`, `mlp_text`, `mlp_image`, ...) stand beside them.
+ */
+export class BertResNetModel extends Module {
+  readonly labels: readonly string[];
+  readonly textEncoder: TextEncoder;
+  readonly visualEncoder: ImageEncoder;
+  readonly fusion: Fusion;
+  readonly hiddenSize: number;
+  readonly seed: number;
+  tokenizer?: BertTokenizer;
+  processor?: ImageProcessor;
+  #trainingPasses = 0;
+
+  /** @throws InputError where an option cannot be used */
+  constructor(options: ModelOptions = {}) {
+    checkOptions(options);
+    const { labels = defaultLabels, text, image, fusion = 'mlp', hiddenSize = 512 } = options;
+    const { seed = defaultSeed, initialize } = options;
+    super({ seed, initialize });
+    this.labels = [...labels];
+    this.hiddenSize = hiddenSize;
+    this.seed = seed;
+    this.tokenizer = options.tokenizer;
+    this.processor = options.processor;
+    this.textEncoder = this.child(
+      'text_encoder',
+      text instanceof Module ? text : (scope) => new BertEncoder(text, scope),
+    );
+    this.visualEncoder = this.child(
+      'visual_encoder',
+      image instanceof Module ? image : (scope) => new ResNetFeatureModel({ config: image }, scope),
+    );
+    const [textSize, imageSize] = [this.textEncoder.featureSize, this.visualEncoder.featureSize];
+    const sizes = { textSize, imageSize, hiddenSize, classes: labels.length };
+    this.fusion = this.child(
+      '',
+      fusion instanceof Fusion ? fusion : (scope) => createFusion(fusion, sizes, scope),
+    );
+  }
+
+  /** A model on pretrained encoders, from folders or hub ids, with the tokenizer and processor beside them. */
+  static async create(options: CreateOptions = {}): Promise<BertResNetModel> {
+    return new BertResNetModel(await loadEncoders(options));
+  }
+
+  /** A whole model that `save` wrote, from a folder or a hub id. */
+  static async fromPretrained(
+    folderOrHubId: string,
+    options: FromPretrainedOptions = {},
+  ): Promise<BertResNetModel> {
+    const saved = await readModel(folderOrHubId, options);
+    const model = new BertResNetModel(saved.options);
+    model.loadStateDict(saved.weights);
+    return model;
+  }
+
+  /** Writes weights, configuration, tokenizer, processor and a model card; the folder is replaced as a whole. */
+  save(folder: string): Promise<void> {
+    return saveModel(this, folder);
+  }
+
+  /** What config.json keeps of this model. */
+  get config(): ModelConfig {
+    const { labels, hiddenSize, seed, textEncoder, visualEncoder, fusion } = this;
+    const [text, image] = [textEncoder.config, visualEncoder.config];
+    return { labels, text, image, fusion: fusion.config, hiddenSize, seed };
+  }
+
+  /** Logits [batch, classes]. @throws InputError where an input that the mode needs is missing or unfit */
+  forward(inputs: ModelInput, context: ModelContext = {}): tf.Tensor2D {
+    const complete = this.#complete(inputs, context);
+    return tf.tidy(() => this.classify(this.encode(inputs, complete), complete));
+  }
+
+  /** Features of the inputs that the mode needs; a frozen encoder evaluates, and gets no gradient. */
+  encode(inputs: ModelInput, context: ModelContext = {}): Features {
+    const complete = this.#complete(inputs, context);
+    const { mode } = complete;
+    if (mode === 'both') checkRows(inputs);
+    const { textEncoder, visualEncoder } = this;
+    const text = mode === 'image' ? undefined : encodeText(textEncoder, inputs.text!, complete);
+    const image = mode === 'text' ? undefined : encodeImage(visualEncoder, inputs.image!, complete);
+    return { text, image };
+  }
+
+  /** Logits [batch, classes] of features. @throws InputError where one that the mode needs is missing */
+  classify(features: Features, context: ModelContext = {}): tf.Tensor2D {
+    return this.fusion.forward(features, this.#complete(features, context));
+  }
+
+  /** The class of each raw row, in their order. @throws InputError where a row cannot be read */
+  predict(rows: readonly RawInput[], options?: PredictOptions): Promise<Prediction[]> {
+    return predict(this, rows, options);
+  }
+
+  /** Freezes encoders, or thaws them: frozen, their parameters and statistics stay as they are. */
+  freeze({ text, image }: { readonly text?: boolean; readonly image?: boolean }): void {
+    if (text !== undefined) this.textEncoder.frozen = text;
+    if (image !== undefined) this.visualEncoder.frozen = image;
+  }
+
+  /** As `Module.stateDict`; `names: 'notebook'` gives the pictures' encoder the names of an `nn.Sequential`. */
+  override stateDict({ names }: { readonly names?: 'notebook' } = {}): Record<string, tf.Tensor> {
+    const state = super.stateDict();
+    return names === 'notebook' ? toNotebookNames(state) : state;
+  }
+
+  /** As `Module.loadStateDict`; the notebook's, Hugging Face's and timm's names are understood. */
+  override loadStateDict(dict: StateDict, options?: LoadOptions): LoadReport {
+    const own = new Set([...this.namedParameters().keys(), ...this.namedBuffers().keys()]);
+    return super.loadStateDict(normalizeNames(dict, 'model', own), options);
+  }
+
+  #complete(given: ModelInput | Features, context: ModelContext): FusionContext {
+    const { training = false } = context;
+    const mode = chooseMode(given, context.mode);
+    if (!training || context.random !== undefined) return { ...context, mode, training };
+    return { mode, training, random: new DropoutSource(this.seed, this.#trainingPasses++) };
+  }
+}

@@ -1,0 +1,184 @@
+import { ImageProcessor } from './datasets/image.js';
+import { BertTokenizer } from './datasets/tokenizer.js';
+import { BertEncoder } from './encoders/bert.js';
+import type { BertConfig } from './encoders/bertConfig.js';
+import type { EncoderConfig, ImageEncoder, TextEncoder } from './encoders/encoder.js';
+import { ResNetFeatureModel } from './encoders/resnet.js';
+import type { OutputLayer } from './encoders/resnet.js';
+import { resNetSizes } from './encoders/resnetConfig.js';
+import type { ResNetConfig } from './encoders/resnetConfig.js';
+import { InputError } from './errors.js';
+import type { BertResNetModel } from './model.js';
+import { modelCard } from './modelCard.js';
+import type {
+  CreateOptions,
+  FromPretrainedOptions,
+  ModelConfig,
+  ModelOptions,
+} from './modelOptions.js';
+import type { StateDict } from './nn/stateDict.js';
+import { openPretrained } from './weights/hub.js';
+import type { PretrainedFiles, PretrainedOptions } from './weights/hub.js';
+import { readWeights } from './weights/read.js';
+import { writeSafetensors } from './weights/safetensors.js';
+
+/** The version of config.json that this library writes, and the newest that it reads. */
+export const formatVersion = 1;
+
+/** Writes a model's folder; what stood there before is replaced only once all is written. */
+export async function saveModel(model: BertResNetModel, folder: string): Promise<void> {
+  const { replaceFolder, writeFileAtomic } = await import('./weights/files.node.js');
+  const config = { model_type: 'bertresnet', formatVersion, ...model.config };
+  const state = model.stateDict();
+  try {
+    await replaceFolder(folder, async (temporary) => {
+      const write = (name: string, content: string): Promise<void> =>
+        writeFileAtomic(`${temporary}/${name}`, content);
+      await writeSafetensors(`${temporary}/model.safetensors`, state, {
+        metadata: { format: 'pt' },
+      });
+      await write('config.json', json(config));
+      await write('README.md', modelCard(model));
+      await model.tokenizer?.save(temporary);
+      if (model.processor !== undefined) {
+        await write('preprocessor_config.json', json(model.processor.toJSON()));
+      }
+    });
+  } finally {
+    for (const tensor of Object.values(state)) tensor.dispose();
+  }
+}
+
+function json(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}
+
+/** A saved model: what to construct it of, and its weights. */
+export async function readModel(
+  folderOrHubId: string,
+  options: FromPretrainedOptions,
+): Promise<{ options: ModelOptions; weights: StateDict }> {
+  const files = await openPretrained(folderOrHubId, options);
+  const config = checkConfig(await files.readJson('config.json'), files.source);
+  const [tokenizer, processor] = [
+    await findTokenizer(folderOrHubId, files, options),
+    await findProcessor(folderOrHubId, files, options),
+  ];
+  return {
+    weights: await readWeights(files),
+    options: {
+      labels: config.labels,
+      hiddenSize: config.hiddenSize,
+      seed: config.seed,
+      text: options.text ?? textEncoder(config.text, files.source),
+      image: options.image ?? imageEncoder(config.image, files.source),
+      fusion: options.fusion ?? config.fusion,
+      initialize: false,
+      tokenizer,
+      processor,
+    },
+  };
+}
+
+function checkConfig(json: object, source: string): ModelConfig {
+  const { model_type: family, formatVersion: version } = json as Record<string, unknown>;
+  if (family !== 'bertresnet') {
+    throw new InputError(
+      `BertResNetModel: ${source} holds a model of the type '${String(family)}', not one that ` +
+        '`save` wrote; build on pretrained encoders with BertResNetModel.create',
+    );
+  }
+  if (typeof version !== 'number' || version > formatVersion) {
+    throw new InputError(
+      `BertResNetModel: ${source} has the format version ${String(version)}, and ${formatVersion} ` +
+        'is the newest that this version reads; update bertresnet',
+    );
+  }
+  return json as ModelConfig;
+}
+
+function textEncoder({ modelType, ...config }: EncoderConfig, source: string): TextEncoder {
+  if (modelType !== 'bert') throw foreignEncoder('text', modelType, source);
+  return new BertEncoder(config as Partial<BertConfig>, { initialize: false });
+}
+
+function imageEncoder({ modelType, ...config }: EncoderConfig, source: string): ImageEncoder {
+  if (modelType !== 'resnet') throw foreignEncoder('image', modelType, source);
+  const { outputLayer, imageSize, ...geometry } = config as ResNetConfig & {
+    outputLayer: OutputLayer;
+    imageSize: [number, number];
+  };
+  return new ResNetFeatureModel(
+    { config: geometry, outputLayer, imageSize },
+    { initialize: false },
+  );
+}
+
+function foreignEncoder(kind: 'text' | 'image', family: string, source: string): InputError {
+  return new InputError(
+    `BertResNetModel: ${source} has the ${kind} encoder '${family}', which is not built in; ` +
+      `pass it: fromPretrained(source, { ${kind}: encoder })`,
+  );
+}
+
+/** Loads the encoders that are named, and what reads their inputs. */
+export async function loadEncoders(options: CreateOptions): Promise<ModelOptions> {
+  const text = options.text ?? 'google-bert/bert-base-uncased';
+  const image = options.image ?? 'resnet50';
+  const textSource = typeof text === 'string' ? text : undefined;
+  const imageSource = typeof image === 'string' ? torchvisionWeights(image) : undefined;
+  return {
+    ...options,
+    text:
+      textSource === undefined
+        ? text
+        : await BertEncoder.fromPretrained(textSource, hubOptions(options)),
+    image:
+      imageSource === undefined
+        ? image
+        : await ResNetFeatureModel.fromPretrained(imageSource, hubOptions(options)),
+    tokenizer: options.tokenizer ?? (await readBeside(textSource, options, findTokenizer)),
+    processor: options.processor ?? (await readBeside(imageSource, options, findProcessor)),
+  };
+}
+
+/** A known size stands for torchvision's weights, which timm keeps on the hub. */
+function torchvisionWeights(image: string): string {
+  return Object.hasOwn(resNetSizes, image) ? `timm/${image}.tv_in1k` : image;
+}
+
+function hubOptions(options: PretrainedOptions): PretrainedOptions {
+  const { revision, token, cacheDir, fetch } = options;
+  return { revision, token, cacheDir, fetch };
+}
+
+async function readBeside<T>(
+  source: string | undefined,
+  options: PretrainedOptions,
+  find: (
+    source: string,
+    files: PretrainedFiles,
+    options: PretrainedOptions,
+  ) => Promise<T | undefined>,
+): Promise<T | undefined> {
+  if (source === undefined) return undefined;
+  return find(source, await openPretrained(source, options), options);
+}
+
+async function findTokenizer(
+  source: string,
+  files: PretrainedFiles,
+  options: PretrainedOptions,
+): Promise<BertTokenizer | undefined> {
+  if (!(await files.has('tokenizer.json')) && !(await files.has('vocab.txt'))) return undefined;
+  return BertTokenizer.fromPretrained(source, hubOptions(options));
+}
+
+async function findProcessor(
+  source: string,
+  files: PretrainedFiles,
+  options: PretrainedOptions,
+): Promise<ImageProcessor | undefined> {
+  if (!(await files.has('preprocessor_config.json'))) return undefined;
+  return ImageProcessor.fromPretrained(source, hubOptions(options));
+}

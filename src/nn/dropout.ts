@@ -1,0 +1,62 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { InputError } from '../errors.js';
+import { finalize, hashKey } from './random.js';
+
+/** How a forward pass runs: never a global. */
+export interface ForwardContext {
+  /** Dropout drops, and BatchNorm uses and records the statistics of the batch. */
+  readonly training: boolean;
+  /** Where dropout draws from; needed in training where a dropout rate is above 0. */
+  readonly random?: DropoutSource;
+}
+
+/**
+ * Dropout masks of one training step. A mask is a hash of (seed, step, layer, index), so it is the same
+ * on every backend, a resumed run draws what an uninterrupted one would have, and there is no state to save.
+ */
+export class DropoutSource {
+  #layer = 0;
+
+  constructor(
+    readonly seed: number,
+    readonly step: number,
+  ) {}
+
+  /** The next layer's mask: bool, true (kept) with probability 1 - rate. */
+  mask(shape: readonly number[], rate: number): tf.Tensor {
+    const key = hashKey(this.seed, 'dropout', this.step, this.#layer++);
+    const kept = new Uint8Array(shape.reduce((size, length) => size * length, 1));
+    const threshold = rate * 2 ** 32;
+    for (let i = 0; i < kept.length; i++) {
+      kept[i] = finalize(key + Math.imul(i, goldenRatio)) >>> 0 < threshold ? 0 : 1;
+    }
+    return tf.tensor(kept, [...shape], 'bool');
+  }
+}
+
+const goldenRatio = 0x9e3779b9;
+
+/** In training, zeroes elements with probability `rate` and scales the others by 1 / (1 - rate). */
+export function dropout<T extends tf.Tensor>(x: T, rate: number, context: ForwardContext): T {
+  const mask = dropoutMask(x.shape, rate, context);
+  return mask === undefined ? x : (tf.mul(x, mask) as T);
+}
+
+/**
+ * The factors of `dropout`: 0 or 1 / (1 - rate), float32; undefined where nothing is dropped.
+ *
+ * @throws InputError in training without a source.
+ */
+export function dropoutMask(
+  shape: readonly number[],
+  rate: number,
+  { training, random }: ForwardContext,
+): tf.Tensor | undefined {
+  if (!training || rate === 0) return undefined;
+  if (random === undefined) {
+    throw new InputError(
+      'dropout: training draws from a source, got none; pass random: new DropoutSource(seed, step)',
+    );
+  }
+  return tf.mul(tf.cast(random.mask(shape, rate), 'float32'), 1 / (1 - rate));
+}

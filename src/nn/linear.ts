@@ -1,0 +1,51 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { defaultUniform } from './initializers.js';
+import type { Initializer } from './initializers.js';
+import { Module } from './module.js';
+import type { Scope } from './module.js';
+import { differentiable } from './ops.js';
+
+/** How a linear layer's parameters begin, where not as PyTorch's default. */
+export interface LinearInit {
+  readonly weight: Initializer;
+  readonly bias: Initializer;
+}
+
+/** A fully connected layer, as `torch.nn.Linear`: parameters `weight` [out, in] and `bias` [out]. */
+export class Linear extends Module {
+  readonly weight: tf.Variable;
+  readonly bias: tf.Variable;
+
+  constructor(
+    readonly inFeatures: number,
+    readonly outFeatures: number,
+    scope: Scope = {},
+    init?: LinearInit,
+  ) {
+    super(scope);
+    const byDefault = defaultUniform(inFeatures);
+    this.weight = this.parameter('weight', [outFeatures, inFeatures], init?.weight ?? byDefault);
+    this.bias = this.parameter('bias', [outFeatures], init?.bias ?? byDefault);
+  }
+
+  /** Maps the last axis: [..., in] to [..., out]. */
+  forward<T extends tf.Tensor>(x: T): T {
+    const rows = tf.reshape<tf.Rank.R2>(x, [-1, this.inFeatures]);
+    const y = dense(rows, this.weight as tf.Tensor2D, this.bias as tf.Tensor1D);
+    return tf.reshape(y, [...x.shape.slice(0, -1), this.outFeatures]) as unknown as T;
+  }
+}
+
+/** x wT + b, for x [rows, in], w [out, in], b [out]. */
+export function dense(x: tf.Tensor2D, w: tf.Tensor2D, b: tf.Tensor1D): tf.Tensor2D {
+  return differentiable([x, w, b], (save) => {
+    save([x, w]);
+    return {
+      value: tf.add(tf.matMul(x, w, false, true), b),
+      gradient: (dy, saved) => {
+        const [savedX, savedW] = saved as [tf.Tensor2D, tf.Tensor2D];
+        return [tf.matMul(dy, savedW), tf.matMul(dy, savedX, true, false), tf.sum(dy, 0)];
+      },
+    };
+  });
+}

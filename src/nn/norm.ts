@@ -1,0 +1,166 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { InputError } from '../errors.js';
+import type { ForwardContext } from './dropout.js';
+import { constant } from './initializers.js';
+import { Module } from './module.js';
+import type { Scope } from './module.js';
+import { differentiable, fused, leadingAxes } from './ops.js';
+
+/** Layer normalisation over the last axis (Ba et al. 2016): parameters `weight`, `bias` [features]. */
+export class LayerNorm extends Module {
+  readonly weight: tf.Variable;
+  readonly bias: tf.Variable;
+
+  constructor(
+    features: number,
+    readonly epsilon: number,
+    scope: Scope = {},
+  ) {
+    super(scope);
+    this.weight = this.parameter('weight', [features], constant(1));
+    this.bias = this.parameter('bias', [features], constant(0));
+  }
+
+  /** The same shape, each row of the last axis with mean 0 and variance 1, then scaled and shifted. */
+  forward<T extends tf.Tensor>(x: T): T {
+    return layerNorm(x, this.weight as tf.Tensor1D, this.bias as tf.Tensor1D, this.epsilon);
+  }
+}
+
+/** (x - mean) / sqrt(variance + epsilon) * gamma + beta, over the last axis. */
+export function layerNorm<T extends tf.Tensor>(
+  x: T,
+  gamma: tf.Tensor1D,
+  beta: tf.Tensor1D,
+  epsilon: number,
+): T {
+  return differentiable([x, gamma, beta], (save) => {
+    const [y, mean, inverseDeviation] = fused('LayerNorm', { x, gamma, beta }, { epsilon }, () =>
+      composeLayerNorm(x, gamma, beta, epsilon),
+    );
+    save([x, gamma, mean!, inverseDeviation!]);
+    return { value: y as T, gradient: layerNormGradient };
+  });
+}
+
+function composeLayerNorm(
+  x: tf.Tensor,
+  gamma: tf.Tensor,
+  beta: tf.Tensor,
+  epsilon: number,
+): tf.Tensor[] {
+  const mean = tf.mean(x, -1, true); // [..., 1]
+  const centred = tf.sub(x, mean);
+  const inverseDeviation = tf.rsqrt(tf.add(tf.mean(tf.square(centred), -1, true), epsilon));
+  const y = tf.add(tf.mul(tf.mul(centred, inverseDeviation), gamma), beta);
+  return [y, mean, inverseDeviation];
+}
+
+function layerNormGradient(dy: tf.Tensor, saved: readonly tf.Tensor[]): tf.Tensor[] {
+  const [x, gamma, mean, inverseDeviation] = saved as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
+  const normalised = tf.mul(tf.sub(x, mean), inverseDeviation);
+  const scaled = tf.mul(dy, gamma);
+  const alongMean = tf.mean(scaled, -1, true);
+  const alongX = tf.mean(tf.mul(scaled, normalised), -1, true);
+  const dx = tf.mul(
+    tf.sub(tf.sub(scaled, alongMean), tf.mul(normalised, alongX)),
+    inverseDeviation,
+  );
+  const rows = leadingAxes(x);
+  return [dx, tf.sum(tf.mul(dy, normalised), rows), tf.sum(dy, rows)];
+}
+
+/**
+ * Batch normalisation of NHWC maps (Ioffe and Szegedy 2015), as `torch.nn.BatchNorm2d`: parameters
+ * `weight`, `bias`, buffers `running_mean`, `running_var` [channels], momentum .1, epsilon 1e-5.
+ *
+ * In training it normalises with the biased variance of the batch and moves the running variance towards
+ * the unbiased one; in evaluation it uses the running statistics.
+ */
+export class BatchNorm2d extends Module {
+  readonly weight: tf.Variable;
+  readonly bias: tf.Variable;
+  readonly runningMean: tf.Variable;
+  readonly runningVariance: tf.Variable;
+  readonly momentum = 0.1;
+  readonly epsilon = 1e-5;
+
+  constructor(channels: number, scope: Scope = {}) {
+    super(scope);
+    this.weight = this.parameter('weight', [channels], constant(1));
+    this.bias = this.parameter('bias', [channels], constant(0));
+    this.runningMean = this.buffer('running_mean', [channels], 0);
+    this.runningVariance = this.buffer('running_var', [channels], 1);
+  }
+
+  /**
+   * The same shape; in training the running statistics move.
+   *
+   * @throws InputError in training where a channel has a single value, whose variance is undefined.
+   */
+  forward(x: tf.Tensor4D, { training }: ForwardContext): tf.Tensor4D {
+    return training ? this.#train(x) : this.#evaluate(x);
+  }
+
+  #train(x: tf.Tensor4D): tf.Tensor4D {
+    const count = x.size / x.shape[3];
+    if (count === 1) {
+      throw new InputError(
+        `BatchNorm2d: training needs more than 1 value per channel, got [${x.shape.join(', ')}]; ` +
+          'use a larger batch or picture, or freeze the encoder',
+      );
+    }
+    const gamma = this.weight as tf.Tensor1D;
+    return batchNorm(x, gamma, this.bias as tf.Tensor1D, this.epsilon, (mean, variance) => {
+      this.#move(this.runningMean, mean);
+      this.#move(this.runningVariance, tf.mul(variance, count / (count - 1)));
+    });
+  }
+
+  #move(running: tf.Variable, towards: tf.Tensor): void {
+    running.assign(tf.add(tf.mul(running, 1 - this.momentum), tf.mul(towards, this.momentum)));
+  }
+
+  #evaluate(x: tf.Tensor4D): tf.Tensor4D {
+    const scale = tf.mul(this.weight, tf.rsqrt(tf.add(this.runningVariance, this.epsilon)));
+    const shift = tf.sub(this.bias, tf.mul(this.runningMean, scale));
+    return tf.add(tf.mul(x, scale), shift);
+  }
+}
+
+/**
+ * Normalises each channel of a batch by its own mean and biased variance; `observe` sees both, which
+ * live no longer than its call.
+ */
+export function batchNorm<T extends tf.Tensor>(
+  x: T,
+  gamma: tf.Tensor1D,
+  beta: tf.Tensor1D,
+  epsilon: number,
+  observe: (mean: tf.Tensor1D, variance: tf.Tensor1D) => void,
+): T {
+  return differentiable([x, gamma, beta], (save) => {
+    const mean: tf.Tensor1D = tf.mean(x, leadingAxes(x));
+    const variance: tf.Tensor1D = tf.mean(tf.square(tf.sub(x, mean)), leadingAxes(x));
+    observe(mean, variance);
+    const inverseDeviation = tf.rsqrt(tf.add(variance, epsilon));
+    const scale = tf.mul(inverseDeviation, gamma);
+    const shift = tf.sub(beta, tf.mul(mean, scale));
+    save([x, mean, inverseDeviation, scale]);
+    return { value: tf.add(tf.mul(x, scale), shift) as T, gradient: batchNormGradient };
+  });
+}
+
+// dx = s (dy - mean(dy) - xhat mean(dy xhat)), gathered as s dy + B x + C with B and C per channel.
+function batchNormGradient(dy: tf.Tensor, saved: readonly tf.Tensor[]): tf.Tensor[] {
+  const [x, mean, inverseDeviation, scale] = saved as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
+  const rows = leadingAxes(x);
+  const count = x.size / mean.size;
+  const sumDy = tf.sum(dy, rows);
+  const sumDyX = tf.sum(tf.mul(dy, tf.sub(x, mean)), rows);
+  const dGamma = tf.mul(sumDyX, inverseDeviation);
+  const b = tf.mul(tf.mul(tf.mul(scale, inverseDeviation), dGamma), -1 / count);
+  const c = tf.sub(tf.mul(tf.mul(scale, sumDy), -1 / count), tf.mul(b, mean));
+  const dx = tf.add(tf.add(tf.mul(dy, scale), tf.mul(x, b)), c);
+  return [dx, dGamma, sumDy];
+}

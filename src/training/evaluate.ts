@@ -1,0 +1,193 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { batches, toTensors } from '../datasets/batch.js';
+import type { Batch } from '../datasets/batch.js';
+import type { Dataset } from '../datasets/example.js';
+import { InputError } from '../errors.js';
+import { modes } from '../fusion/fusion.js';
+import type { Mode } from '../fusion/fusion.js';
+import type { BertResNetModel } from '../model.js';
+import { nextTurn } from './eventLoop.js';
+import { classificationReport } from './metrics.js';
+import type { ClassificationReport } from './metrics.js';
+import { resolveMode } from './mode.js';
+import { labelMap, mainMode } from './rowLoss.js';
+
+/** How {@link evaluate} runs. */
+export interface EvaluateOptions {
+  /**
+   * What the answers rest on: `text`, `image` or `both` together; `all` stands for `both`, or for
+   * the one that the data have. Default `all`.
+   */
+  readonly mode?: Mode | 'all';
+  /** Rows at a time (default 32). */
+  readonly batchSize?: number;
+  /** The number of tokens at which texts are cut; default: the tokenizer's. */
+  readonly maxLength?: number;
+  /** How many batches are read ahead (default 2). */
+  readonly prefetch?: number;
+  /** Stops between two batches: `evaluate` then rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** Told after each batch how many rows are done. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** The figures of one mode. */
+export interface ModeReport extends ClassificationReport {
+  /**
+   * How many rows lack an input that the mode reads. In mode `both` they are answered by the head
+   * of what they have (a row with neither is left out); in a single mode they are left out of all
+   * figures.
+   */
+  readonly missing: { readonly text?: number; readonly image?: number };
+}
+
+/**
+ * What {@link evaluate} finds: the figures of the mode that was asked for, and of every mode that
+ * was at hand.
+ */
+export interface EvaluationReport extends ModeReport {
+  /** The mode of the figures at the top level. */
+  readonly mode: Mode;
+  /**
+   * With mode `both`, also those of text alone and of image alone, over the rows that have them.
+   */
+  readonly modes: Partial<Record<Mode, ModeReport>>;
+}
+
+/**
+ * Answers every row of a data set and compares with its labels. The encoders run once for each
+ * batch; the heads of all modes answer from the same features. Labels are matched by name, so a
+ * data set may lack some of the classes.
+ *
+ * @throws InputError where a label is not one of the model's, a row has none, or no row has what
+ * the mode needs.
+ */
+export async function evaluate(
+  model: BertResNetModel,
+  dataset: Dataset,
+  options: EvaluateOptions = {},
+): Promise<EvaluationReport> {
+  const { signal } = options;
+  signal?.throwIfAborted();
+  const toClass = labelMap('evaluate', dataset, model.labels);
+  const mode = await resolveMode('evaluate', model, dataset, options.mode);
+  const answers = new Answers(mode, dataset, model.labels.length);
+  for await (const batch of batches(dataset, batchOptions(model, mode, options))) {
+    signal?.throwIfAborted();
+    answers.add(batch, await logitsOf(model, batch, mode), toClass);
+    options.onProgress?.(answers.seen, dataset.size);
+    await nextTurn();
+  }
+  return answers.report(model.labels);
+}
+
+function batchOptions(
+  { tokenizer, processor }: BertResNetModel,
+  mode: Mode,
+  options: EvaluateOptions,
+) {
+  const { batchSize = 32, maxLength, prefetch } = options;
+  return { batchSize, maxLength, prefetch, mode, tokenizer, processor };
+}
+
+type Logits = Partial<Record<Mode, Float32Array>>;
+
+/** The logits [rows, classes] of every mode that a batch has the inputs for. */
+async function logitsOf(model: BertResNetModel, batch: Batch, mode: Mode): Promise<Logits> {
+  const present = modes.filter((name) => has(batch, name) && (mode === 'both' || name === mode));
+  if (present.length === 0) return {};
+  const widest = present.includes('both') ? 'both' : present[0]!;
+  const logits = tf.tidy(() => {
+    const features = model.encode(toTensors(batch), { mode: widest });
+    return present.map((name) => model.classify(features, { mode: name }));
+  });
+  try {
+    const values = await Promise.all(
+      logits.map((tensor) => tensor.data() as Promise<Float32Array>),
+    );
+    return Object.fromEntries(present.map((name, i) => [name, values[i]]));
+  } finally {
+    tf.dispose(logits);
+  }
+}
+
+function has({ text, image }: Batch, mode: Mode): boolean {
+  return (mode === 'image' || text !== undefined) && (mode === 'text' || image !== undefined);
+}
+
+/** The answers of one mode, row by row. */
+class ModeAnswers {
+  readonly #labels: Int32Array;
+  readonly #logits: Float32Array; // [rows, classes]
+  readonly #missing: { text?: number; image?: number };
+  #count = 0;
+
+  constructor(
+    readonly mode: Mode,
+    rows: number,
+    readonly classes: number,
+  ) {
+    this.#labels = new Int32Array(rows);
+    this.#logits = new Float32Array(rows * classes);
+    this.#missing = { ...(mode !== 'image' && { text: 0 }), ...(mode !== 'text' && { image: 0 }) };
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  add(batch: Batch, row: number, label: number, logits: Logits): void {
+    if (this.#missing.text !== undefined && !batch.hasText[row]!) this.#missing.text += 1;
+    if (this.#missing.image !== undefined && !batch.hasImage[row]!) this.#missing.image += 1;
+    const source = mainMode(batch, row, this.mode);
+    if (source === undefined) return;
+    const answer = logits[source]!.subarray(row * this.classes, (row + 1) * this.classes);
+    this.#logits.set(answer, this.#count * this.classes);
+    this.#labels[this.#count++] = label;
+  }
+
+  report(names: readonly string[]): ModeReport {
+    const logits = this.#logits.subarray(0, this.#count * this.classes);
+    const report = classificationReport(this.#labels.subarray(0, this.#count), logits, names);
+    return { ...report, missing: this.#missing };
+  }
+}
+
+/** The answers of all modes that are at hand. */
+class Answers {
+  readonly #modes: readonly ModeAnswers[];
+  seen = 0;
+
+  constructor(
+    readonly mode: Mode,
+    readonly dataset: Dataset,
+    classes: number,
+  ) {
+    const answered = modes.filter((name) => mode === 'both' || name === mode);
+    this.#modes = answered.map((name) => new ModeAnswers(name, dataset.size, classes));
+  }
+
+  add(batch: Batch, logits: Logits, toClass: (label: number) => number): void {
+    for (let row = 0; row < batch.size; row++) {
+      const label = toClass(batch.labels[row]!);
+      if (label === -1) {
+        const where = this.dataset.describe(batch.positions[row]!);
+        throw new InputError(
+          `evaluate: every row must have a label, got none in ${where}; predict needs none`,
+        );
+      }
+      for (const answers of this.#modes) answers.add(batch, row, label, logits);
+    }
+    this.seen += batch.size;
+  }
+
+  report(names: readonly string[]): EvaluationReport {
+    const { mode, dataset } = this;
+    const answered = this.#modes.filter(({ count }) => count > 0);
+    const reports = Object.fromEntries(answered.map((one) => [one.mode, one.report(names)]));
+    const asked = reports[mode];
+    if (asked === undefined)
+      throw new InputError(`evaluate: mode '${mode}' finds no row to answer in ${dataset.name}`);
+    return { mode, ...asked, modes: reports };
+  }
+}

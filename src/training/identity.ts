@@ -1,0 +1,64 @@
+import type { Dataset } from '../datasets/example.js';
+import { InputError } from '../errors.js';
+import { hashKey } from '../nn/random.js';
+import { trainingOptionNames } from './options.js';
+import type { ResolvedOptions } from './options.js';
+
+/** What a run is, by name: everything that decides its numbers, as JSON values. */
+export type RunIdentity = Readonly<Record<string, unknown>>;
+
+/** What is hashed of a data set that has no fingerprint of its own: so many rows, evenly spread. */
+const sampledRows = 1024;
+
+/**
+ * A hash of a data set: its own fingerprint where it has one, else of its labels, its size and (of
+ * up to 1024 rows, evenly spread) the texts, the labels and which rows have a picture.
+ */
+export async function fingerprint(dataset: Dataset): Promise<string> {
+  if (dataset.fingerprint !== undefined) return dataset.fingerprint;
+  const count = Math.min(sampledRows, dataset.size);
+  const positions = Array.from({ length: count }, (_, i) => Math.floor((i * dataset.size) / count));
+  const rows = (await dataset.examples(positions)).map(({ text, image, label }) =>
+    hashKey(text ?? '\0', image === undefined ? 0 : 1, label ?? -1),
+  );
+  const hash = hashKey(dataset.size, ...dataset.labels, ...rows);
+  return `${dataset.size} rows, ${hash.toString(16).padStart(8, '0')}`;
+}
+
+/**
+ * The part of a run's identity that its options make; the epochs count where the schedule depends
+ * on them.
+ */
+export function optionsIdentity(options: ResolvedOptions, warmupSteps: number): RunIdentity {
+  const named = trainingOptionNames.filter((name) => name !== 'warmupRatio' && name !== 'mode');
+  const chosen =
+    options.schedule === 'constant' ? named.filter((name) => name !== 'epochs') : named;
+  return { ...Object.fromEntries(chosen.map((name) => [name, options[name]])), warmupSteps };
+}
+
+/**
+ * @throws InputError naming everything in which the run of a checkpoint and the one asked for
+ * differ.
+ */
+export function requireSameRun(saved: RunIdentity, asked: RunIdentity, where: string): void {
+  const names = [...new Set([...Object.keys(saved), ...Object.keys(asked)])];
+  const differing = names.filter((name) => shown(saved[name]) !== shown(asked[name]));
+  if (differing.length === 0) return;
+  const list = differing.map(
+    (name) => `  ${name}: ${shown(saved[name])} there, ${shown(asked[name])} now`,
+  );
+  throw new InputError(
+    `trainer: a resumed run must be given what it began with, got something else than ` +
+      `${where} has; give it that, or start anew in another folder\n${list.join('\n')}`,
+  );
+}
+
+/** A value in a form that is equal for equal values, and can be read. */
+function shown(value: unknown): string {
+  return value === undefined ? 'not given' : JSON.stringify(value, sorted);
+}
+
+function sorted(_: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}

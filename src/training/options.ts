@@ -1,0 +1,252 @@
+import * as v from 'valibot';
+import { checkAugmentation } from '../datasets/augment.js';
+import type { Augmentation } from '../datasets/augment.js';
+import { InputError } from '../errors.js';
+import { modes } from '../fusion/fusion.js';
+import type { Mode } from '../fusion/fusion.js';
+import { monitors } from './monitor.js';
+import type { Monitor } from './monitor.js';
+import type { AuxiliaryOptions } from './rowLoss.js';
+import { scheduleNames } from './schedule.js';
+import type { ScheduleName } from './schedule.js';
+
+/**
+ * What decides the numbers of a run: a resumed run must be given the same. Kept in the run's
+ * config.json.
+ */
+export interface TrainingOptions {
+  /** How often every row is seen (default 5). */
+  readonly epochs?: number;
+  /** Rows of a batch (default 16). The last batch of an epoch may have fewer. */
+  readonly batchSize?: number;
+  /** Batches of an optimizer step (default 1): the gradient is the mean over all of their rows. */
+  readonly gradientAccumulationSteps?: number;
+  /**
+   * The peak of the schedule (default 2e-5, for pretrained encoders; from random weights 1e-3 or so
+   * is due).
+   */
+  readonly learningRate?: number;
+  /** The text encoder's own rate (default `learningRate`). */
+  readonly textLearningRate?: number;
+  /** The image encoder's own rate (default `learningRate`). */
+  readonly imageLearningRate?: number;
+  /** The rate of everything behind the encoders (default `learningRate`). */
+  readonly headLearningRate?: number;
+  /** AdamW's weight decay (default 0.01). */
+  readonly weightDecay?: number;
+  /**
+   * What is decayed: `matrices` (default) spares biases and norms, parameters of rank 1; `all`
+   * spares none.
+   */
+  readonly decay?: 'matrices' | 'all';
+  /** AdamW's first beta (default 0.9). */
+  readonly beta1?: number;
+  /** AdamW's second beta (default 0.999). */
+  readonly beta2?: number;
+  /** AdamW's epsilon (default 1e-8). */
+  readonly epsilon?: number;
+  /** How the rate moves after the warm-up (default `cosine`, to 0 at the end). */
+  readonly schedule?: ScheduleName;
+  /** The share of all steps that warm up (default 0.1). */
+  readonly warmupRatio?: number;
+  /** The number of steps that warm up, instead of a share. */
+  readonly warmupSteps?: number;
+  /** The largest norm of the gradient (default 1); 0 does not clip. */
+  readonly maxGradNorm?: number;
+  /** The share of each target that is spread over all classes (default 0). */
+  readonly labelSmoothing?: number;
+  /**
+   * The parameter of mixup's Beta distribution (default 0: none; 0.2 is usual): features and labels
+   * of rows are mixed in pairs before the fusion.
+   */
+  readonly mixup?: number;
+  /** What is trained: by default `both`, or the one that the data have. */
+  readonly mode?: Mode;
+  /**
+   * With mode `both`, the heads of text alone and image alone are trained as well, so that their
+   * figures mean something: what their losses count (`weight`, default 1; 0 trains them not at
+   * all), and whether these reach the encoders (`reachEncoders`, default true: neither encoder is
+   * then left behind where the other one learns faster; if false, the main head is trained as if it
+   * were alone).
+   */
+  readonly auxiliary?: Partial<AuxiliaryOptions>;
+  /**
+   * Which encoders stay as they are, statistics included (default: as the model is). They stay
+   * frozen after the run.
+   */
+  readonly freeze?: { readonly text?: boolean; readonly image?: boolean };
+  /** The number of tokens at which texts are cut; default: the tokenizer's. */
+  readonly maxLength?: number;
+  /** Random changes to texts and pictures (default none). */
+  readonly augment?: Augmentation;
+  /**
+   * Of the order of the rows, augmentation, dropout and mixup (default 42). Equal seeds make equal
+   * runs on one backend.
+   */
+  readonly seed?: number;
+  /** The figure of the validation rows by which the best epoch is chosen (default `accuracy`). */
+  readonly monitor?: Monitor;
+}
+
+/** What decides where a run is kept and how it is seen, but not its numbers. */
+export interface RunOptions {
+  /** The folder of the run; without one nothing is written. */
+  readonly outputDir?: string;
+  /**
+   * Goes on with the run in `outputDir`, exactly as if it had never stopped; where there is none,
+   * starts one (default false).
+   */
+  readonly resume?: boolean;
+  /**
+   * Replaces a run that `outputDir` holds; without it (or `resume`) such a folder is refused
+   * (default false).
+   */
+  readonly overwrite?: boolean;
+  /**
+   * Minutes between checkpoints within an epoch (default 10; 0 for none). One is written after each
+   * epoch in any case.
+   */
+  readonly checkpointMinutes?: number;
+  /** Optimizer steps between checkpoints within an epoch (default 0: by time alone). */
+  readonly checkpointSteps?: number;
+  /** Rows at a time in validation (default 32). */
+  readonly evalBatchSize?: number;
+  /** How many batches are read ahead (default 2). */
+  readonly prefetch?: number;
+  /** Added to the run's config.json as it is, such as the command line that a program was given. */
+  readonly record?: Readonly<Record<string, unknown>>;
+}
+
+/** The options with every default filled in. */
+export type ResolvedOptions = ResolvedTraining & ResolvedRun;
+
+type Defaulted = Omit<
+  TrainingOptions,
+  | 'textLearningRate'
+  | 'imageLearningRate'
+  | 'headLearningRate'
+  | 'warmupSteps'
+  | 'mode'
+  | 'maxLength'
+  | 'augment'
+>;
+
+/** {@link TrainingOptions} with every default filled in. */
+export type ResolvedTraining = Required<Omit<Defaulted, 'auxiliary'>> &
+  Omit<TrainingOptions, keyof Defaulted> & { readonly auxiliary: AuxiliaryOptions };
+
+type ResolvedRun = Required<Omit<RunOptions, 'outputDir' | 'record'>> & RunOptions;
+
+const atLeast = (least: number) => v.pipe(v.number(), v.finite(), v.minValue(least));
+const integer = (least: number) => v.pipe(v.number(), v.integer(), v.minValue(least));
+const share = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
+const beta = v.pipe(v.number(), v.minValue(0), v.ltValue(1));
+
+const trainingEntries = {
+  epochs: v.optional(integer(1), 5),
+  batchSize: v.optional(integer(1), 16),
+  gradientAccumulationSteps: v.optional(integer(1), 1),
+  learningRate: v.optional(atLeast(0), 2e-5),
+  textLearningRate: v.optional(atLeast(0)),
+  imageLearningRate: v.optional(atLeast(0)),
+  headLearningRate: v.optional(atLeast(0)),
+  weightDecay: v.optional(atLeast(0), 0.01),
+  decay: v.optional(v.picklist(['matrices', 'all']), 'matrices'),
+  beta1: v.optional(beta, 0.9),
+  beta2: v.optional(beta, 0.999),
+  epsilon: v.optional(atLeast(0), 1e-8),
+  schedule: v.optional(v.picklist(scheduleNames), 'cosine'),
+  warmupRatio: v.optional(share, 0.1),
+  warmupSteps: v.optional(integer(0)),
+  maxGradNorm: v.optional(atLeast(0), 1),
+  labelSmoothing: v.optional(share, 0),
+  mixup: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(4)), 0),
+  mode: v.optional(v.picklist(modes)),
+  auxiliary: v.optional(
+    v.strictObject({
+      weight: v.optional(atLeast(0), 1),
+      reachEncoders: v.optional(v.boolean(), true),
+    }),
+    {},
+  ),
+  freeze: v.optional(
+    v.strictObject({ text: v.optional(v.boolean()), image: v.optional(v.boolean()) }),
+    {},
+  ),
+  maxLength: v.optional(integer(2)),
+  augment: v.optional(
+    v.custom<Augmentation>((value) => typeof value === 'object' && value !== null),
+  ),
+  seed: v.optional(integer(0), 42),
+  monitor: v.optional(v.picklist(monitors), 'accuracy'),
+};
+
+const runEntries = {
+  outputDir: v.optional(v.pipe(v.string(), v.nonEmpty())),
+  resume: v.optional(v.boolean(), false),
+  overwrite: v.optional(v.boolean(), false),
+  checkpointMinutes: v.optional(atLeast(0), 10),
+  checkpointSteps: v.optional(integer(0), 0),
+  evalBatchSize: v.optional(integer(1), 32),
+  prefetch: v.optional(integer(0), 2),
+  record: v.optional(v.record(v.string(), v.unknown())),
+};
+
+const schema = v.strictObject({ ...trainingEntries, ...runEntries });
+
+/** The names of the options that decide the numbers of a run. */
+export const trainingOptionNames = Object.keys(trainingEntries) as (keyof TrainingOptions)[];
+
+/**
+ * Checks options and fills in the defaults.
+ *
+ * @throws InputError naming every option that is unknown or out of its range.
+ */
+export function resolveOptions(options: TrainingOptions & RunOptions): ResolvedOptions {
+  const result = v.safeParse(schema, options);
+  if (!result.success) throw new InputError(`trainer: ${result.issues.map(problem).join('; ')}`);
+  const resolved = result.output as ResolvedOptions;
+  requireFolder(resolved);
+  if (resolved.augment !== undefined) checkAugmentation(resolved.augment);
+  return resolved;
+}
+
+function requireFolder({ outputDir, resume, overwrite }: ResolvedOptions): void {
+  if (resume && outputDir === undefined) {
+    throw new InputError(
+      'trainer: resume goes on with the run of a folder, got none; pass its outputDir',
+    );
+  }
+  if (resume && overwrite) {
+    throw new InputError(
+      'trainer: resume and overwrite contradict each other, got both; pass one of them',
+    );
+  }
+}
+
+function problem(issue: v.BaseIssue<unknown>): string {
+  const path = issue.path?.map(({ key }) => String(key)).join('.') ?? 'options';
+  if (issue.type === 'strict_object' && issue.expected === 'never') {
+    return `unknown option '${path}'; known: ${known(path)}`;
+  }
+  return `${path} must be ${expectation(issue)}, got ${issue.received}`;
+}
+
+function known(path: string): string {
+  if (path.startsWith('auxiliary.')) return 'weight, reachEncoders';
+  if (path.startsWith('freeze.')) return 'text, image';
+  return Object.keys(schema.entries).join(', ');
+}
+
+function expectation({ type, requirement, expected }: v.BaseIssue<unknown>): string {
+  const bound = String(requirement);
+  if (type === 'integer') return 'an integer';
+  if (type === 'finite') return 'finite';
+  if (type === 'min_value') return `at least ${bound}`;
+  if (type === 'max_value') return `at most ${bound}`;
+  if (type === 'lt_value') return `below ${bound}`;
+  if (type === 'non_empty') return 'a non-empty text';
+  if (type === 'picklist')
+    return `one of ${expected!.replace(/[()]/g, '').replaceAll(' | ', ', ')}`;
+  return expected === null ? 'valid' : `a ${expected}`;
+}

@@ -1,0 +1,125 @@
+import type * as tf from '@tensorflow/tfjs-core';
+import type { Dataset } from '../datasets/example.js';
+import { InputError } from '../errors.js';
+import type { Mode } from '../fusion/fusion.js';
+import type { BertResNetModel } from '../model.js';
+import { hashKey } from '../nn/random.js';
+import { fingerprint, optionsIdentity } from './identity.js';
+import type { RunIdentity } from './identity.js';
+import { resolveMode } from './mode.js';
+import { AdamW } from './optimizer.js';
+import type { ResolvedOptions } from './options.js';
+import { labelMap } from './rowLoss.js';
+
+/** What a run is, settled before its first step. */
+export interface RunPlan {
+  readonly model: BertResNetModel;
+  readonly options: ResolvedOptions;
+  readonly train: Dataset;
+  readonly validation?: Dataset;
+  readonly mode: Mode;
+  /** From a row's class in the training set to the model's. */
+  readonly toClass: (label: number) => number;
+  /** The parameters that are trained, by PyTorch name. */
+  readonly parameters: ReadonlyMap<string, tf.Variable>;
+  readonly batchesPerEpoch: number;
+  readonly totalSteps: number;
+  readonly warmupSteps: number;
+  readonly identity: RunIdentity;
+}
+
+/**
+ * Settles a run, and refuses what could not be trained. The model's encoders are frozen as the
+ * options say.
+ *
+ * @throws InputError where the data do not fit the model or the mode.
+ */
+export async function planRun(
+  model: BertResNetModel,
+  options: ResolvedOptions,
+  train: Dataset,
+  validation?: Dataset,
+): Promise<RunPlan> {
+  const mode = await resolveMode('trainer', model, train, options.mode);
+  const toClass = labelMap('trainer', train, model.labels);
+  requireLabels(train);
+  if (validation !== undefined) requireValidation(validation, model.labels);
+  model.freeze(options.freeze);
+  const parameters = model.trainableParameters();
+  const batchesPerEpoch = Math.ceil(train.size / options.batchSize);
+  const totalSteps =
+    options.epochs * Math.ceil(batchesPerEpoch / options.gradientAccumulationSteps);
+  const warmupSteps = options.warmupSteps ?? Math.ceil(totalSteps * options.warmupRatio);
+  const identity = {
+    ...optionsIdentity(options, warmupSteps),
+    mode,
+    labels: model.labels,
+    train: await fingerprint(train),
+    validation: validation === undefined ? null : await fingerprint(validation),
+    parameters: hashShapes(parameters),
+  };
+  return {
+    model,
+    options,
+    train,
+    validation,
+    mode,
+    toClass,
+    parameters,
+    batchesPerEpoch,
+    totalSteps,
+    warmupSteps,
+    identity,
+  };
+}
+
+function requireValidation(validation: Dataset, labels: readonly string[]): void {
+  if (validation.size === 0)
+    throw new InputError(`trainer: ${validation.name} must have rows, got none`);
+  labelMap('trainer', validation, labels);
+  requireLabels(validation);
+}
+
+/**
+ * Where the labels are known without reading the rows; elsewhere the batch with such a row stops.
+ */
+function requireLabels(dataset: Dataset): void {
+  if (dataset.labelOf === undefined) return;
+  for (let position = 0; position < dataset.size; position++) {
+    if (dataset.labelOf(position) !== -1) continue;
+    const row = dataset.describe(position);
+    throw new InputError(`trainer: every row must have a label, got none in ${row}`);
+  }
+}
+
+function hashShapes(parameters: ReadonlyMap<string, tf.Variable>): string {
+  const shapes = [...parameters].map(([name, { shape }]) => `${name} ${shape.join(' ')}`);
+  return `${shapes.length} trained, ${hashKey(...shapes).toString(16)}`;
+}
+
+/**
+ * AdamW with a rate for each part of the model. Its own `learningRate` is the schedule's factor:
+ * the rates are in `rates`, so that any of them may be 0.
+ */
+export function createOptimizer({ options, parameters }: RunPlan): AdamW {
+  const { weightDecay, decay, beta1, beta2, epsilon } = options;
+  const rates = new Map(
+    [...parameters].map(([name, { name: own }]) => [own, rateOf(name, options)]),
+  );
+  return new AdamW({
+    learningRate: 1,
+    weightDecay,
+    beta1,
+    beta2,
+    epsilon,
+    decays: (_, variable) => decay === 'all' || variable.rank >= 2,
+    rates: (name) => rates.get(name)!,
+  });
+}
+
+function rateOf(name: string, options: ResolvedOptions): number {
+  const { learningRate, textLearningRate, imageLearningRate, headLearningRate } = options;
+  if (name.startsWith('text_encoder.')) return textLearningRate ?? learningRate;
+  if (name.startsWith('visual_encoder.')) return imageLearningRate ?? learningRate;
+  return headLearningRate ?? learningRate;
+}

@@ -1,0 +1,120 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { Batch } from '../datasets/batch.js';
+import { InputError } from '../errors.js';
+import { batchLoss } from './batchLoss.js';
+import { clipByGlobalNorm, globalNorm } from './clip.js';
+import type { AdamW, NamedTensor } from './optimizer.js';
+import type { RunPlan } from './plan.js';
+import { rowLosses } from './rowLoss.js';
+import type { RowLosses } from './rowLoss.js';
+
+/** What optimizer steps need to know of their run. */
+export type StepPlan = Pick<
+  RunPlan,
+  'model' | 'train' | 'mode' | 'toClass' | 'parameters' | 'options'
+>;
+
+/** What one optimizer step came to. */
+export interface StepResult {
+  /** The mean loss of the rows, before the update; NaN where no row had a loss. */
+  readonly loss: number;
+  /** The norm of the gradient before it was clipped. */
+  readonly gradNorm: number;
+  /** How many rows had a loss. */
+  readonly rows: number;
+}
+
+interface Part {
+  readonly batch: Batch;
+  readonly labels: Int32Array;
+  readonly losses: RowLosses;
+  /** The number of the batch within the run. */
+  readonly index: number;
+}
+
+/** Gradients by variable name, added up over the batches of a step. */
+type Gradients = Map<string, tf.Tensor>;
+
+/**
+ * One optimizer step on one or more batches, as if they were one: the gradient is that of the mean
+ * over all of their rows. The gradient of the last batch is added, clipped and applied in the pass
+ * that computes it: only the loss and the norm are read.
+ *
+ * @param firstIndex the number of the first batch within the run, from 0.
+ * @throws InputError where a row has no label.
+ */
+export async function trainStep(
+  plan: StepPlan,
+  optimizer: AdamW,
+  batches: readonly Batch[],
+  firstIndex: number,
+): Promise<StepResult> {
+  const parts = batches.map((batch, i) => partOf(plan, batch, firstIndex + i));
+  const used = parts.filter(({ losses }) => losses.rows > 0);
+  const rows = used.reduce((sum, { losses }) => sum + losses.rows, 0);
+  const gradients: Gradients = new Map();
+  const result = { loss: rows === 0 ? NaN : 0, gradNorm: 0, rows };
+  try {
+    for (const part of used) {
+      const value = addGradients(gradients, plan, part, rows);
+      const norm =
+        part === used.at(-1)
+          ? applyGradients(optimizer, gradients, plan.options.maxGradNorm)
+          : undefined;
+      result.loss += await read(value);
+      if (norm !== undefined) result.gradNorm = await read(norm);
+      if (!Number.isFinite(result.loss)) break;
+    }
+  } finally {
+    tf.dispose([...gradients.values()]);
+  }
+  return result;
+}
+
+function partOf(plan: StepPlan, batch: Batch, index: number): Part {
+  const unlabelled = batch.labels.indexOf(-1);
+  if (unlabelled !== -1) {
+    const row = plan.train.describe(batch.positions[unlabelled]!);
+    throw new InputError(`training: every row must have a label, got none in ${row}`);
+  }
+  const losses = rowLosses(batch, plan.mode, plan.options.auxiliary);
+  return { batch, labels: batch.labels.map(plan.toClass), losses, index };
+}
+
+/** Adds the gradients of a batch to those before it; the loss is returned unread. */
+function addGradients(sums: Gradients, plan: StepPlan, part: Part, rows: number): tf.Scalar {
+  const { model, parameters, options } = plan;
+  const { batch, labels, losses, index } = part;
+  const { value, grads } = tf.variableGrads(
+    () => batchLoss(model, batch, labels, losses, { ...options, index, rows }),
+    [...parameters.values()],
+  );
+  for (const [name, gradient] of Object.entries(grads) as [string, tf.Tensor | null][]) {
+    if (gradient === null) continue;
+    const before = sums.get(name);
+    sums.set(name, before === undefined ? gradient : tf.add(before, gradient));
+    if (before !== undefined) tf.dispose([before, gradient]);
+  }
+  return value;
+}
+
+/** Clips and applies; the norm before clipping is returned unread. The gradients are freed. */
+function applyGradients(optimizer: AdamW, sums: Gradients, maxGradNorm: number): tf.Scalar {
+  const names = [...sums.keys()];
+  const gradients = [...sums.values()];
+  const clip = maxGradNorm > 0;
+  const { clipped, norm } = clip
+    ? clipByGlobalNorm(gradients, maxGradNorm)
+    : { clipped: gradients, norm: globalNorm(gradients) };
+  optimizer.applyGradients(names.map((name, i): NamedTensor => ({ name, tensor: clipped[i]! })));
+  if (clip) tf.dispose(clipped);
+  tf.dispose(gradients);
+  sums.clear();
+  return norm;
+}
+
+async function read(scalar: tf.Scalar): Promise<number> {
+  const [value] = await scalar.data();
+  scalar.dispose();
+  return value!;
+}

@@ -1,0 +1,148 @@
+import { duplicateRows } from '../datasets/csvHash.js';
+import type { Dataset } from '../datasets/example.js';
+import { InputError } from '../errors.js';
+import type { BertResNetModel } from '../model.js';
+import { configOf } from './config.js';
+import { resolveOptions } from './options.js';
+import type { ResolvedOptions, RunOptions, TrainingOptions } from './options.js';
+import { planRun } from './plan.js';
+import type { RunPlan } from './plan.js';
+import { chooseProgress } from './progress.js';
+import type { ProgressReporter } from './progress.js';
+import type { EpochRecord, StepRecord } from './records.js';
+import { TrainingRun } from './run.js';
+import type { RunFolder } from './runFolder.node.js';
+
+/** Who is told how a run goes. */
+export interface TrainerListeners {
+  /** Called after each optimizer step, and waited for; what it throws stops the run. */
+  readonly onStep?: (record: StepRecord) => void | Promise<void>;
+  /** Called after each epoch, once its checkpoint is written, and waited for. */
+  readonly onEpoch?: (record: EpochRecord) => void | Promise<void>;
+}
+
+/** Options of a {@link Trainer}. */
+export interface TrainerOptions extends TrainingOptions, RunOptions, TrainerListeners {
+  /**
+   * `true` shows a bar on a terminal (stderr) and plain lines elsewhere; a reporter is told
+   * instead; default false: nothing is shown.
+   */
+  readonly progress?: boolean | ProgressReporter;
+  /**
+   * Told what is suspicious but no error, such as validation rows that are trained on; default
+   * `console.warn`.
+   */
+  readonly onWarning?: (warning: string) => void;
+}
+
+/** Options of {@link Trainer.fit}. */
+export interface FitOptions extends TrainerListeners {
+  /** The rows that tell the best epoch; without them the last epoch is kept. */
+  readonly validation?: Dataset;
+  /** Stops the run after the step under way: see {@link Trainer.fit}. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Trains a model on a data set: AdamW, a learning rate schedule with warm-up, gradient clipping and
+ * accumulation, validation after each epoch, checkpoints.
+ *
+ * With `outputDir`, the folder of the run holds `config.json` (all that is needed to run it again),
+ * `history.jsonl` (a line a step and a line an epoch), `checkpoint/last.safetensors`, `model/` (the
+ * best epoch) and `metrics.json` (its figures on the validation rows).
+ *
+ * ```ts
+ * const trainer = new Trainer(model, { epochs: 5, learningRate: 2e-5, outputDir: 'results/run1' });
+ * const history = await trainer.fit(train, { validation });
+ * ```
+ */
+export class Trainer {
+  readonly model: BertResNetModel;
+  /** The options with every default filled in. */
+  readonly options: ResolvedOptions;
+  readonly #listeners: TrainerListeners;
+  readonly #progress: boolean | ProgressReporter;
+  readonly #warn: (warning: string) => void;
+
+  /** @throws InputError naming every option that is unknown or out of its range. */
+  constructor(model: BertResNetModel, options: TrainerOptions = {}) {
+    const { onStep, onEpoch, progress = false, onWarning = console.warn, ...rest } = options;
+    this.model = model;
+    this.options = resolveOptions(rest);
+    this.#listeners = { onStep, onEpoch };
+    this.#progress = progress;
+    this.#warn = onWarning;
+  }
+
+  /**
+   * Trains, and leaves the best epoch's weights in the model: the best by `monitor` on the
+   * validation rows, or the last one where there are none.
+   *
+   * Aborting the signal ends the run after the step under way: a checkpoint is written (with
+   * `outputDir`), and `fit` rejects with the signal's reason; `resume: true` goes on from there
+   * with the numbers that an uninterrupted run has. So it does after a crash, from the last
+   * checkpoint that was written. A resumed run must be given equal options, data and labels; with
+   * the schedule `constant` (and `warmupSteps`), more epochs may be asked for.
+   *
+   * @returns a record for each epoch, those before a resumption included.
+   * @throws InputError before any work where the data, the model and the options do not fit.
+   * @throws DivergedError where the loss becomes NaN or infinite; the model is put back to the last
+   * checkpoint.
+   */
+  async fit(
+    train: Dataset,
+    { validation, signal, onStep, onEpoch }: FitOptions = {},
+  ): Promise<EpochRecord[]> {
+    signal?.throwIfAborted();
+    const plan = await planRun(this.model, this.options, train, validation);
+    if (validation !== undefined) this.#warnOfDuplicates(train, validation);
+    const folder = await this.#openFolder(plan);
+    const run = new TrainingRun(plan, folder, {
+      signal,
+      progress: await chooseProgress(this.#progress),
+      onStep: both(this.#listeners.onStep, onStep),
+      onEpoch: both(this.#listeners.onEpoch, onEpoch),
+    });
+    return run.run();
+  }
+
+  #warnOfDuplicates(train: Dataset, validation: Dataset): void {
+    const count = duplicateRows(train, validation);
+    if (count === 0) return;
+    this.#warn(
+      `trainer: ${count} of the ${validation.size} rows of ${validation.name} are also in ` +
+        `${train.name}, so its figures say how well they are remembered; ` +
+        'leave them out of the training (exclude)',
+    );
+  }
+
+  async #openFolder(plan: RunPlan): Promise<RunFolder | undefined> {
+    const { outputDir, resume, overwrite } = this.options;
+    if (outputDir === undefined) return undefined;
+    const { RunFolder } = await import('./runFolder.node.js');
+    const folder = new RunFolder(outputDir);
+    const held = await folder.holds();
+    if (resume && (await folder.canResume())) return folder;
+    if (resume && held === undefined)
+      this.#warn(`trainer: ${outputDir} holds no run to resume; a new one begins`);
+    if (!resume && !overwrite && held !== undefined) {
+      throw new InputError(
+        `trainer: outputDir must not hold a run yet, but ${outputDir} has ${held}; ` +
+          'pass resume: true to go on with it, overwrite: true to replace it, or another folder',
+      );
+    }
+    await folder.start();
+    await folder.writeJson('config.json', configOf(plan));
+    return folder;
+  }
+}
+
+function both<T>(
+  first: ((record: T) => void | Promise<void>) | undefined,
+  second: ((record: T) => void | Promise<void>) | undefined,
+): (record: T) => Promise<void> {
+  return async (record) => {
+    await first?.(record);
+    await second?.(record);
+  };
+}

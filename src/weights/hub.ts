@@ -1,0 +1,132 @@
+import { InputError, messageOf } from '../errors.js';
+import { checkFileName } from './fileNames.js';
+import type { ByteSource } from './source.js';
+
+/** Which revision of a hub model is opened, and how. */
+export interface PretrainedOptions {
+  /** A branch, tag or commit (default `main`). */
+  readonly revision?: string;
+  /** An access token for private and gated models (default: the environment's HF_TOKEN). */
+  readonly token?: string;
+  /** The folder of the hub's cache (default: that of Hugging Face's tools, whose layout it has). */
+  readonly cacheDir?: string;
+  /** Takes the place of the platform's `fetch`, for a proxy or special headers. */
+  readonly fetch?: typeof fetch;
+}
+
+/** The files of a pretrained model, in a folder or on the hub; from there, a file is fetched when it is read. */
+export interface PretrainedFiles {
+  /** What errors call it: the folder, or the hub id and its revision. */
+  readonly source: string;
+  /** The folder, where it is a local one. */
+  readonly path?: string;
+  /** Whether there is such a file. @throws InputError for a name that leaves the folder, here and below */
+  has(name: string): Promise<boolean>;
+  /** @throws InputError where there is none, or it is not UTF-8 */
+  readText(name: string): Promise<string>;
+  /** @throws InputError where there is none, or it does not hold a JSON object */
+  readJson(name: string): Promise<object>;
+  /** @throws InputError where there is none */
+  readBytes(name: string): Promise<Uint8Array>;
+  /** Opens a file of any size. @throws InputError where there is none */
+  open(name: string): Promise<ByteSource>;
+}
+
+/** Where the files are: the one thing in which folders and the hub differ. */
+export interface FileStore {
+  readonly source: string;
+  readonly path?: string;
+  has(name: string): Promise<boolean>;
+  /** The path of a file on this machine, once it is there. @throws InputError where there is none */
+  locate(name: string): Promise<string>;
+}
+
+/**
+ * Opens a folder, or else a model of the Hugging Face hub by its id (`google-bert/bert-base-uncased`), through
+ * `@huggingface/hub`'s cache. Without a network, and where HF_HUB_OFFLINE is set, what is in the cache is used.
+ *
+ * @throws InputError where there is no such folder or model, or it cannot be reached and is not in the cache; the
+ *   message says what to do.
+ */
+export async function openPretrained(
+  folderOrHubId: string,
+  options: PretrainedOptions = {},
+): Promise<PretrainedFiles> {
+  const { findFolder, openHub } = await import('./hub.node.js');
+  const folder = await findFolder(folderOrHubId);
+  if (folder !== undefined) return new StoredFiles(folder);
+  checkHubId(folderOrHubId);
+  return new StoredFiles(await openHub(folderOrHubId, options));
+}
+
+/** A part of a hub id: letters, digits, '.', '-' and '_', not at either end nor '--' or '..'. */
+const idPart = /^(?!.*(--|\.\.))[\w](?:[\w.-]*\w)?$/;
+
+/** @throws InputError for what cannot be a hub id, and so must be meant as a folder. */
+function checkHubId(id: string): void {
+  const parts = id.split('/');
+  const fits = parts.length <= 2 && id.length <= 96 && parts.every((part) => idPart.test(part));
+  if (fits && !/\.(git|json|safetensors|txt)$/.test(id)) return;
+  throw new InputError(
+    `pretrained: there is no folder '${id}', and a hub id has the form 'owner/name'; check the path or the id`,
+  );
+}
+
+class StoredFiles implements PretrainedFiles {
+  readonly source: string;
+  readonly path?: string;
+  readonly #store: FileStore;
+
+  constructor(store: FileStore) {
+    this.source = store.source;
+    this.path = store.path;
+    this.#store = store;
+  }
+
+  async has(name: string): Promise<boolean> {
+    checkFileName(name, this.source);
+    return this.#store.has(name);
+  }
+
+  async readText(name: string): Promise<string> {
+    const bytes = await this.readBytes(name);
+    try {
+      return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    } catch {
+      throw new InputError(`pretrained: ${name} of ${this.source} must be UTF-8, and is not`);
+    }
+  }
+
+  async readJson(name: string): Promise<object> {
+    const text = await this.readText(name);
+    const value = this.#parse(name, text);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+    throw new InputError(`pretrained: ${name} of ${this.source} must hold a JSON object`);
+  }
+
+  async readBytes(name: string): Promise<Uint8Array> {
+    const file = await this.open(name);
+    try {
+      return await file.read(0, file.size);
+    } finally {
+      await file.close();
+    }
+  }
+
+  async open(name: string): Promise<ByteSource> {
+    checkFileName(name, this.source);
+    const path = await this.#store.locate(name);
+    const { openFile } = await import('./files.node.js');
+    return openFile(path);
+  }
+
+  #parse(name: string, text: string): unknown {
+    try {
+      return JSON.parse(text) as unknown;
+    } catch (error) {
+      throw new InputError(
+        `pretrained: ${name} of ${this.source} is not valid JSON: ${messageOf(error)}`,
+      );
+    }
+  }
+}

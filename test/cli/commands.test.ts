@@ -1,0 +1,306 @@
+import { cp, mkdir, readFile, readdir, rename, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { parse } from 'csv-parse/sync';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { bertresnet, labels, makeWorkspace, trainWords } from './workspace.js';
+import type { Outcome, Workspace } from './workspace.js';
+
+interface Figures {
+  readonly accuracy: number;
+  readonly rows: number;
+  readonly modes: Record<string, { readonly accuracy: number; readonly rows: number }>;
+}
+
+let workspace: Workspace;
+let trained: Outcome;
+const cpu = ['--backend', 'cpu'];
+
+beforeAll(async () => {
+  workspace = await makeWorkspace();
+  trained = await bertresnet(trainWords(workspace, 'run'));
+});
+afterAll(() => workspace.remove());
+
+const path = (...names: string[]): string => workspace.path(...names);
+const json = async (...names: string[]): Promise<unknown> =>
+  JSON.parse(await readFile(path(...names), 'utf8')) as unknown;
+const records = async (...names: string[]): Promise<Record<string, string>[]> =>
+  parse(await readFile(path(...names), 'utf8'), { columns: true });
+
+describe('train', () => {
+  it('says what it read, what it runs on, how it went and where the run is', () => {
+    expect(trained.stderr).toContain(`train.csv: 24 rows (text from text, image from img_path`);
+    expect(trained.stderr).toContain('labels: rainy 12, sunny 12');
+    expect(trained.stderr).toContain('backend: cpu');
+    expect(trained.stderr).toMatch(/epoch 8: loss/);
+    expect(trained.stderr).toMatch(/best epoch: \d of 8/);
+    expect(trained.stderr).toContain(`run: ${path('run')}`);
+    expect(trained.stdout).toMatch(/mode +rows +accuracy/);
+    expect(trained.code).toBe(0);
+  });
+
+  it('leaves a run folder', async () => {
+    const names = await readdir(path('run'));
+    expect(names.toSorted()).toEqual([
+      'checkpoint',
+      'config.json',
+      'history.jsonl',
+      'metrics.json',
+      'model',
+    ]);
+    const { modes } = (await json('run', 'metrics.json')) as Figures;
+    expect(Object.keys(modes)).toEqual(['text', 'image', 'both']);
+    expect(modes['both']!.accuracy).toBeGreaterThan(0.9);
+  });
+
+  it('names no place of this machine in what it leaves', async () => {
+    const { command } = (await json('run', 'config.json')) as { command: Record<string, unknown> };
+    expect(command).toMatchObject({ train: '../train.csv', val: '../val.csv', epochs: 8 });
+    expect(JSON.stringify(command)).not.toContain(workspace.folder);
+  });
+
+  it('refuses a folder that holds a run', async () => {
+    const { code, stderr } = await bertresnet(trainWords(workspace, 'run'));
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/must not hold a run yet/);
+  });
+
+  it('notices rows of validation that are trained on, and leaves them out when told to', async () => {
+    const leak = [...without(trainWords(workspace, 'leak', 1), '--val')];
+    const said = await bertresnet([...leak, '--val', path('train.csv')]);
+    expect(said.stderr).toMatch(/warning: .*24 of the 24 rows/);
+    await writeFile(
+      path('half.csv'),
+      (await readFile(path('train.csv'), 'utf8')).split('\n').slice(0, 9).join('\n'),
+    );
+    const mended = await bertresnet([
+      ...without(leak, '--out'),
+      ...['--out', path('mended'), '--val', path('half.csv'), '--exclude', path('half.csv')],
+    ]);
+    expect(mended.stderr).not.toMatch(/warning/);
+    expect(mended.stderr).toContain('excluded: 8 rows');
+    expect(mended.stderr).toContain('train.csv: 16 rows');
+  });
+
+  it('holds rows out where no validation file is given', async () => {
+    const words = without(trainWords(workspace, 'held', 1), '--val');
+    const { stderr, stdout, code } = await bertresnet([...words, '--json']);
+    expect(stderr).toMatch(/[45] rows held out for validation/);
+    const { run, backend, bestEpoch, metrics } = JSON.parse(stdout) as Record<string, unknown>;
+    expect({ run, backend, bestEpoch }).toEqual({
+      run: path('held'),
+      backend: 'cpu',
+      bestEpoch: 1,
+    });
+    expect((metrics as Figures).accuracy).toBeGreaterThanOrEqual(0);
+    expect(code).toBe(0);
+  });
+
+  it.each([
+    [['train'], /CSV is missing/],
+    [['train', 'nowhere.csv'], /nowhere\.csv/],
+    [['train', 'TRAIN', '--label-column', 'tga'], /"tga".*did you mean|tga/],
+    [['train', 'TRAIN', '--scratch', '--out', 'OUT'], /--scratch needs --tokenizer/],
+    [['train', 'TRAIN', '--text', 'nowhere/bert', '--out', 'OUT'], /nowhere\/bert/],
+    [['train', '--resume', 'nowhere'], /nowhere holds no run to go on with/],
+  ])('refuses %j', async (words, message) => {
+    const real = words.map(
+      (word) => ({ TRAIN: path('train.csv'), OUT: path('refused') })[word] ?? word,
+    );
+    const { code, stderr, stdout } = await bertresnet(real);
+    expect(stderr).toMatch(message);
+    expect(stdout).toBe('');
+    expect(code).toBe(2);
+    await expect(readdir(path('refused'))).rejects.toThrow();
+  });
+});
+
+describe('evaluate', () => {
+  it('prints every mode and writes the figures beside the run', async () => {
+    const { code, stdout, stderr } = await bertresnet([
+      'evaluate',
+      path('run'),
+      path('val.csv'),
+      ...cpu,
+    ]);
+    expect(code).toBe(0);
+    for (const row of ['text', 'image', 'both'])
+      expect(stdout).toMatch(new RegExp(`^ +${row} +8 `, 'm'));
+    expect(stderr).toContain(path('run', 'metrics-val.json'));
+    const figures = (await json('run', 'metrics-val.json')) as Figures;
+    expect(await json('run', 'metrics.json')).toMatchObject(figures);
+    expect(figures.accuracy).toBe(figures.modes['both']!.accuracy);
+  });
+
+  it('prints JSON and only that', async () => {
+    const words = ['evaluate', path('run'), path('val.csv'), '--mode', 'text', '--json', ...cpu];
+    const { stdout } = await bertresnet([...words, '--out', path('text.metrics')]);
+    const figures = JSON.parse(stdout) as Figures;
+    expect(Object.keys(figures.modes)).toEqual(['text']);
+    expect(await json('text.metrics')).toEqual(figures);
+  });
+
+  it('refuses a label that the model does not know', async () => {
+    await writeFile(path('snow.csv'), 'text,img_path,label\na day,img/1.png,snowy\n');
+    const { code, stderr } = await bertresnet(['evaluate', path('run'), path('snow.csv'), ...cpu]);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/snowy/);
+  });
+
+  it('refuses a folder without a model', async () => {
+    const { code, stderr } = await bertresnet(['evaluate', path('img'), path('val.csv'), ...cpu]);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/img holds no model; give what --out/);
+  });
+});
+
+describe('predict', () => {
+  const columns = ['id', 'text', 'img_path', 'prediction', 'probability'];
+
+  it('adds predictions to the rows that came in', async () => {
+    const out = path('predictions.csv');
+    const words = ['predict', path('run'), path('rows.csv'), '--out', out, ...cpu];
+    const { code, stdout, stderr } = await bertresnet(words);
+    expect(stderr).toContain('without text or picture: 2 rows');
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/rainy +\d/);
+    const rows = await records('predictions.csv');
+    expect(Object.keys(rows[0]!)).toEqual([...columns, 'probability_rainy', 'probability_sunny']);
+    expect(rows.map(({ id }) => id)).toEqual(['1', "'=2+3", '3', '4', '5']);
+    expect(rows[0]!['text']).toBe('a sunny day\nnumber 7');
+    expect(rows.map(({ prediction }) => prediction).slice(0, 4)).toEqual([
+      'sunny',
+      'rainy',
+      'sunny',
+      'rainy',
+    ]);
+    for (const row of rows) {
+      const [rainy, sunny] = labels.map((label) => Number(row[`probability_${label}`]));
+      expect(rainy! + sunny!).toBeCloseTo(1, 5);
+      expect(Number(row['probability'])).toBe(Math.max(rainy!, sunny!));
+    }
+  });
+
+  it('ignores a column of labels, and replaces earlier predictions', async () => {
+    const first = ['predict', path('run'), path('val.csv'), '--out', path('first.csv'), ...cpu];
+    await bertresnet(first);
+    const again = await bertresnet([
+      'predict',
+      path('run'),
+      path('first.csv'),
+      '--out',
+      path('again.csv'),
+      ...cpu,
+    ]);
+    expect(again.code).toBe(0);
+    expect(await readFile(path('again.csv'), 'utf8')).toBe(
+      await readFile(path('first.csv'), 'utf8'),
+    );
+  });
+
+  it('answers the same whatever the batch', async () => {
+    const words = ['predict', path('run'), path('rows.csv'), ...cpu];
+    await bertresnet([...words, '--out', path('by1.csv'), '--batch-size', '1']);
+    await bertresnet([...words, '--out', path('by5.csv'), '--batch-size', '5']);
+    const [one, five] = [await records('by1.csv'), await records('by5.csv')];
+    one.forEach((row, i) => {
+      expect(Number(row['probability_sunny'])).toBeCloseTo(
+        Number(five[i]!['probability_sunny']),
+        4,
+      );
+    });
+  });
+
+  it('goes by the policy for bad rows where a picture cannot be read', async () => {
+    await mkdir(path('bad', 'img'), { recursive: true });
+    await writeFile(path('bad', 'img', '0.png'), 'no picture');
+    await cp(path('img', '1.png'), path('bad', 'img', '1.png'));
+    await writeFile(
+      path('bad', 'rows.csv'),
+      'text,image\na rainy day,img/0.png\na sunny day,img/1.png\n',
+    );
+    const words = [
+      'predict',
+      path('run'),
+      path('bad', 'rows.csv'),
+      '--out',
+      path('bad.csv'),
+      ...cpu,
+    ];
+    const kept = await bertresnet(words);
+    expect(kept.stderr).toContain('1 picture could not be read');
+    const [first] = await records('bad.csv');
+    await bertresnet([...words.slice(0, 3), '--out', path('text.csv'), '--mode', 'text', ...cpu]);
+    const [byText] = await records('text.csv');
+    expect(Number(first!['probability'])).toBeCloseTo(Number(byText!['probability']), 5);
+    const skipped = await bertresnet([...words, '--bad-rows', 'skip']);
+    expect(skipped.code).toBe(0);
+    expect((await records('bad.csv')).map(({ prediction }) => prediction)).toEqual(['', 'sunny']);
+    const before = await readFile(path('bad.csv'), 'utf8');
+    const refused = await bertresnet([...words, '--bad-rows', 'error']);
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toMatch(/rows\.csv row 1 .*0\.png/s);
+    expect(await readFile(path('bad.csv'), 'utf8')).toBe(before);
+  });
+
+  it('prints JSON and only that', async () => {
+    const words = ['predict', path('run'), path('val.csv'), '--json', ...cpu];
+    const { stdout } = await bertresnet(words);
+    expect(JSON.parse(stdout)).toMatchObject({
+      out: path('run', 'predictions-val.csv'),
+      rows: 8,
+      leftOut: 0,
+    });
+  });
+});
+
+describe('inspect', () => {
+  it('shows what the model is and how it was trained', async () => {
+    const { code, stdout } = await bertresnet(['inspect', path('run')]);
+    expect(code).toBe(0);
+    expect(stdout).toContain('2 labels (rainy, sunny)');
+    expect(stdout).toMatch(/hiddenSize +16/);
+    expect(stdout).toMatch(/text_encoder +\d/);
+    expect(stdout).toMatch(/learningRate/);
+    expect(stdout).toMatch(/both +8 /);
+  });
+
+  it('prints JSON and only that', async () => {
+    const { stdout } = await bertresnet(['inspect', path('run'), '--json']);
+    const found = JSON.parse(stdout) as { parameters: Record<string, number>; labels: string[] };
+    expect(found.labels).toEqual(['rainy', 'sunny']);
+    // Words, positions, types and a norm; a layer.
+    expect(found.parameters['text_encoder']).toBe((vocabulary + 32 + 2 + 2) * 16 + layer(16, 32));
+  });
+
+  it('reads a saved model on its own', async () => {
+    const { stdout } = await bertresnet(['inspect', path('run', 'model'), '--json']);
+    expect(JSON.parse(stdout)).not.toHaveProperty('training');
+  });
+});
+
+describe('a run folder that was moved', () => {
+  it('evaluates, predicts and is inspected', async () => {
+    const moved = path('elsewhere', 'deep', 'run');
+    await mkdir(dirname(moved), { recursive: true });
+    await cp(path('run'), path('copy'), { recursive: true });
+    await rename(path('copy'), moved);
+    const { code } = await bertresnet(['evaluate', moved, path('val.csv'), ...cpu]);
+    expect(code).toBe(0);
+    const figures = JSON.parse(await readFile(join(moved, 'metrics-val.json'), 'utf8')) as Figures;
+    expect(await json('run', 'metrics.json')).toMatchObject(figures);
+    expect((await bertresnet(['inspect', moved])).code).toBe(0);
+  });
+});
+
+const vocabulary = 31;
+
+/** The parameters of a BERT layer: four square maps, two of the feed-forward, two norms. */
+function layer(width: number, inner: number): number {
+  return 4 * (width * width + width) + 2 * width * inner + inner + width + 4 * width;
+}
+
+/** Words without some options and their values. */
+function without(words: readonly string[], ...names: string[]): string[] {
+  return words.filter((word, i) => !names.includes(word) && !names.includes(words[i - 1] ?? ''));
+}

@@ -1,0 +1,98 @@
+import { cp, mkdir, readFile, rename } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { onInterrupt } from '../../src/cli/interrupt.js';
+import { bertresnet, makeWorkspace, trainWords } from './workspace.js';
+import type { Workspace } from './workspace.js';
+
+let workspace: Workspace;
+const path = (...names: string[]): string => workspace.path(...names);
+
+beforeAll(async () => {
+  workspace = await makeWorkspace();
+});
+afterAll(() => workspace.remove());
+
+describe('onInterrupt', () => {
+  function source() {
+    const listeners: (() => void)[] = [];
+    const codes: number[] = [];
+    const said: string[] = [];
+    const signal = onInterrupt(
+      { on: (_, listener) => listeners.push(listener), exit: (code) => codes.push(code) },
+      { out: () => undefined, say: (line) => said.push(line), interactive: false },
+    );
+    return { signal, press: () => listeners[0]!(), codes, said };
+  }
+
+  it('aborts at the first Ctrl-C, leaves at the second', () => {
+    const { signal, press, codes, said } = source();
+    expect(signal.aborted).toBe(false);
+    press();
+    expect(signal.aborted).toBe(true);
+    expect(said).toHaveLength(1);
+    expect(codes).toEqual([]);
+    press();
+    expect(codes).toEqual([130]);
+  });
+});
+
+describe('a run that is interrupted', () => {
+  it('says how to go on, and goes on as if it had never stopped', async () => {
+    const whole = await bertresnet(trainWords(workspace, 'whole', 3));
+    expect(whole.code).toBe(0);
+    const stopped = await interrupted(trainWords(workspace, 'stopped', 3), 'epoch 2: loss');
+    expect(stopped.code).toBe(130);
+    expect(stopped.stdout).toBe('');
+    expect(stopped.stderr).toContain(`To go on: bertresnet train --resume ${path('stopped')}`);
+    const resumed = await bertresnet(['train', '--resume', path('stopped')]);
+    expect(resumed.code).toBe(0);
+    expect(resumed.stderr).toContain('going on after step');
+    expect(await figures('stopped')).toEqual(await figures('whole'));
+    expect(await weights('stopped')).toEqual(await weights('whole'));
+  });
+
+  it('goes on where its folder was moved to, with the rows named again', async () => {
+    await interrupted(trainWords(workspace, 'early', 3), 'epoch 1: loss');
+    await mkdir(path('far', 'away'), { recursive: true });
+    await rename(path('early'), path('far', 'away', 'run'));
+    const lost = await bertresnet(['train', '--resume', path('far', 'away', 'run')]);
+    expect(lost.code).toBe(2);
+    expect(lost.stderr).toMatch(/train\.csv.*name it again/s);
+    const words = ['train', path('train.csv'), '--resume', path('far', 'away', 'run')];
+    const found = await bertresnet([...words, '--val', path('val.csv')]);
+    expect(found.code).toBe(0);
+    expect(await weights('far', 'away', 'run')).toEqual(await weights('whole'));
+  });
+
+  it('cannot be given other options', async () => {
+    const words = ['train', '--resume', path('stopped'), '--epochs', '9', '--batch-size', '2'];
+    const { code, stderr } = await bertresnet(words);
+    expect(code).toBe(2);
+    expect(stderr).toContain('--epochs, --batch-size cannot be given with it');
+  });
+
+  it('can be one that has not begun', async () => {
+    await mkdir(path('unborn'));
+    await cp(path('whole', 'config.json'), path('unborn', 'config.json'));
+    const { code } = await bertresnet(['train', '--resume', path('unborn')]);
+    expect(code).toBe(0);
+    expect(await weights('unborn')).toEqual(await weights('whole'));
+  });
+});
+
+async function figures(...names: string[]): Promise<unknown> {
+  return JSON.parse(await readFile(path(...names, 'metrics.json'), 'utf8'));
+}
+
+async function weights(...names: string[]): Promise<Buffer> {
+  return readFile(path(...names, 'model', 'model.safetensors'));
+}
+
+/** Trains until something was said, then presses Ctrl-C. */
+async function interrupted(words: string[], said: string) {
+  const controller = new AbortController();
+  return bertresnet(words, {
+    signal: controller.signal,
+    heard: (line) => void (line.includes(said) && controller.abort()),
+  });
+}

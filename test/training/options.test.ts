@@ -1,0 +1,269 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { useBackend } from '../../src/backends/select.js';
+import { datasetFrom } from '../../src/datasets/exampleDataset.js';
+import type { BertResNetModel } from '../../src/model.js';
+import { BarProgress } from '../../src/training/progress.node.js';
+import {
+  LineProgress,
+  epochLine,
+  formatSeconds,
+  secondsLeft,
+} from '../../src/training/progress.js';
+import { notebookRecipe } from '../../src/training/recipe.js';
+import { Trainer } from '../../src/training/trainer.js';
+import type { TrainerOptions } from '../../src/training/trainer.js';
+import { writeSafetensors } from '../../src/weights/safetensors.js';
+import { labels, tinyData, tinyModel, tinyRows } from './tiny.js';
+
+let model: BertResNetModel;
+let folder = '';
+beforeAll(async () => {
+  await useBackend('cpu');
+  folder = await mkdtemp(join(tmpdir(), 'trainer-'));
+  model = await tinyModel();
+});
+afterAll(async () => {
+  model.dispose();
+  await rm(folder, { recursive: true });
+});
+
+const refused = (options: object): string => {
+  try {
+    return `accepted: ${JSON.stringify(new Trainer(model, options as TrainerOptions).options)}`;
+  } catch (error) {
+    return (error as Error).message;
+  }
+};
+
+describe('options', () => {
+  it('have defaults', () => {
+    expect(new Trainer(model).options).toMatchObject({
+      epochs: 5,
+      batchSize: 16,
+      learningRate: 2e-5,
+      schedule: 'cosine',
+      warmupRatio: 0.1,
+      monitor: 'accuracy',
+      auxiliary: { weight: 1, reachEncoders: true },
+    });
+  });
+
+  it('are refused by name, with what would do', () => {
+    expect(refused({ epochs: 0 })).toBe('trainer: epochs must be at least 1, got 0');
+    expect(refused({ batchSize: 1.5 })).toBe('trainer: batchSize must be an integer, got 1.5');
+    expect(refused({ learningRate: NaN })).toContain('learningRate must be');
+    expect(refused({ learningRate: '1e-3' })).toBe(
+      'trainer: learningRate must be a number, got "1e-3"',
+    );
+    expect(refused({ schedule: 'step' })).toBe(
+      'trainer: schedule must be one of "constant", "linear", "cosine", got "step"',
+    );
+    expect(refused({ warmupRatio: 2 })).toBe('trainer: warmupRatio must be at most 1, got 2');
+    expect(refused({ auxiliary: { weigth: 1 } })).toBe(
+      "trainer: unknown option 'auxiliary.weigth'; known: weight, reachEncoders",
+    );
+    expect(refused({ learningrate: 1 })).toMatch(
+      /^trainer: unknown option 'learningrate'; known: epochs, batchSize/,
+    );
+    expect(refused({ epochs: 0, seed: -1 })).toContain(
+      'epochs must be at least 1, got 0; seed must be at least 0',
+    );
+    expect(refused({ resume: true })).toContain('resume goes on with the run of a folder');
+    expect(refused({ resume: true, overwrite: true, outputDir: 'x' })).toContain(
+      'contradict each other',
+    );
+    expect(refused({ augment: { rotation: 400 } })).toContain(
+      'rotation must be a number from 0 to 180',
+    );
+  });
+
+  it("of the notebook's recipe are accepted", () => {
+    const { training } = notebookRecipe();
+    expect(new Trainer(model, training).options).toMatchObject({
+      batchSize: 4,
+      learningRate: 1e-5,
+      warmupSteps: 0,
+    });
+  });
+});
+
+describe('fit', () => {
+  const options = { epochs: 1, batchSize: 4, learningRate: 0.01 };
+
+  it('refuses data that do not fit before it begins', async () => {
+    const outputDir = join(folder, 'never');
+    const trainer = new Trainer(model, { ...options, outputDir });
+    const foreign = datasetFrom([{ text: 'a', label: 'hot' }], { name: 'x.csv' });
+    await expect(trainer.fit(foreign)).rejects.toThrow("labels of x.csv must be among the model's");
+    await expect(trainer.fit(tinyData(4), { validation: foreign })).rejects.toThrow("got 'hot'");
+    const unlabelled = datasetFrom([...tinyRows(2), { text: 'a' }], { labels, name: 'x.csv' });
+    await expect(trainer.fit(unlabelled)).rejects.toThrow('got none in x.csv row 3');
+    const { size, name, examples, describe: place } = unlabelled;
+    const unseen = { size, name, labels, examples, describe: place };
+    await expect(new Trainer(model, options).fit(unseen)).rejects.toThrow(
+      'got none in x.csv row 3',
+    );
+    await expect(
+      trainer.fit(tinyData(4), { signal: AbortSignal.abort(new Error('no')) }),
+    ).rejects.toThrow('no');
+    await expect(readFile(join(outputDir, 'config.json'))).rejects.toThrow('ENOENT');
+  });
+
+  it('refuses a folder that holds a run, unless it is to be replaced', async () => {
+    const outputDir = join(folder, 'held');
+    await new Trainer(model, { ...options, outputDir }).fit(tinyData(4));
+    const again = new Trainer(model, { ...options, outputDir });
+    await expect(again.fit(tinyData(4))).rejects.toThrow(
+      /outputDir must not hold a run yet, but .*held has model/,
+    );
+    const history = await new Trainer(model, { ...options, outputDir, overwrite: true }).fit(
+      tinyData(4),
+    );
+    expect(history).toHaveLength(1);
+  });
+
+  it('refuses to resume what is another run, and says in what', async () => {
+    const outputDir = join(folder, 'other');
+    await new Trainer(model, { ...options, outputDir }).fit(tinyData(8));
+    const resumed = new Trainer(model, {
+      ...options,
+      outputDir,
+      resume: true,
+      learningRate: 0.02,
+      batchSize: 2,
+    });
+    const error = (await resumed.fit(tinyData(9)).catch((reason: unknown) => reason)) as Error;
+    expect(error.name).toBe('InputError');
+    expect(error.message).toContain('\n  batchSize: 4 there, 2 now');
+    expect(error.message).toContain('\n  learningRate: 0.01 there, 0.02 now');
+    expect(error.message).toMatch(
+      /\n {2}train: "8 rows, [0-9a-f]{8}" there, "9 rows, [0-9a-f]{8}" now/,
+    );
+    expect(error.message).not.toContain('seed');
+  });
+
+  it('refuses a checkpoint that is none', async () => {
+    const outputDir = join(folder, 'damaged');
+    await new Trainer(model, { ...options, outputDir }).fit(tinyData(4));
+    const path = join(outputDir, 'checkpoint/last.safetensors');
+    const resumed = new Trainer(model, { ...options, outputDir, resume: true });
+    await writeFile(path, (await readFile(path)).subarray(0, 1000));
+    await expect(resumed.fit(tinyData(4))).rejects.toThrow('last.safetensors');
+    const tensor = tf.scalar(1);
+    await writeSafetensors(path, { tensor });
+    tensor.dispose();
+    await expect(resumed.fit(tinyData(4))).rejects.toThrow('holds weights but no run');
+  });
+
+  it('more epochs may be asked for where the schedule does not depend on them', async () => {
+    const outputDir = join(folder, 'longer');
+    const constant = { ...options, outputDir, schedule: 'constant', warmupSteps: 1 } as const;
+    const first = await new Trainer(model, constant).fit(tinyData(8));
+    const longer = await new Trainer(model, { ...constant, epochs: 2, resume: true }).fit(
+      tinyData(8),
+    );
+    expect(longer).toHaveLength(2);
+    expect(longer[0]).toEqual(first[0]);
+    const shorter = new Trainer(model, { ...constant, epochs: 1, resume: true });
+    await expect(shorter.fit(tinyData(8))).rejects.toThrow('2 epochs are done');
+    const cosine = new Trainer(model, { ...options, outputDir, epochs: 3, resume: true });
+    await expect(cosine.fit(tinyData(8))).rejects.toThrow(
+      'schedule: "constant" there, "cosine" now',
+    );
+  });
+
+  it('says once that validation rows are trained on, and that there is nothing to resume', async () => {
+    const said: string[] = [];
+    const rows = tinyRows(6).map(({ text, label }) => ({ text, label }));
+    const data = datasetFrom(rows, { labels, name: 'train' });
+    const validation = datasetFrom(rows.slice(0, 2), { labels, name: 'val' });
+    const outputDir = join(folder, 'new');
+    const onWarning = (text: string): void => void said.push(text);
+    await new Trainer(model, { ...options, outputDir, resume: true, onWarning }).fit(data, {
+      validation,
+    });
+    expect(said).toHaveLength(2);
+    expect(said[0]).toContain('2 of the 2 rows of val are also in train');
+    expect(said[1]).toContain('holds no run to resume');
+  });
+
+  it('an error of a listener stops the run and is passed on', async () => {
+    const onStep = (): never => {
+      throw new Error('listener');
+    };
+    await expect(new Trainer(model, { ...options, onStep }).fit(tinyData(8))).rejects.toThrow(
+      'listener',
+    );
+  });
+});
+
+describe('progress', () => {
+  it('is lines with loss, rate and time left', async () => {
+    const lines: string[] = [];
+    let clock = 0;
+    const progress = new LineProgress({
+      write: (line) => lines.push(line),
+      everySeconds: 20,
+      now: () => (clock += 10_000),
+    });
+    await new Trainer(model, { epochs: 1, batchSize: 2, learningRate: 0.01, progress }).fit(
+      tinyData(8),
+    );
+    expect(lines[0]).toBe('training: 1 epoch, 4 steps');
+    expect(lines[1]).toMatch(
+      /^epoch 1, step 2 of 4: loss \d\.\d{4}, rate \d\.\d{2}e-\d, 20s left$/,
+    );
+    expect(lines.at(-1)).toMatch(/^epoch 1: loss \d\.\d{4} \(\d+s\)$/);
+  });
+
+  it('is a bar on a terminal, with a line for each epoch', async () => {
+    let text = '';
+    const write = (chunk: string | Uint8Array): boolean => {
+      text += String(chunk);
+      return true;
+    };
+    const stream = Object.assign(new PassThrough(), { isTTY: true, columns: 120, write });
+    const progress = new BarProgress(stream as unknown as NodeJS.WriteStream);
+    await new Trainer(model, { epochs: 2, batchSize: 4, learningRate: 0.01, progress }).fit(
+      tinyData(8),
+    );
+    expect(text).toMatch(
+      /epoch 2\/2 \| step 4 of 4 \| loss \d\.\d{4} \| rate \d\.\d{2}e-\d \| 0s left/,
+    );
+    expect(text.match(/epoch \d: loss \d\.\d{4}\n/g)).toHaveLength(2);
+  });
+
+  it('formats durations and epochs', () => {
+    expect([0, 59.4, 61, 3600, 7320].map(formatSeconds)).toEqual([
+      '0s',
+      '59s',
+      '1m 1s',
+      '1h 0m',
+      '2h 2m',
+    ]);
+    expect(secondsLeft(0, 10, 5)).toBeUndefined();
+    expect(secondsLeft(2, 10, 5)).toBe(20);
+    const figures = { accuracy: 0.75, macroF1: 0, weightedF1: 0, auc: null, loss: 0.5, ece: 0 };
+    const validation = {
+      ...figures,
+      modes: { both: figures, text: { ...figures, accuracy: 0.5 } },
+    };
+    const record = {
+      kind: 'epoch',
+      epoch: 2,
+      step: 8,
+      loss: 1,
+      learningRate: 0,
+      validation,
+      best: true,
+    } as const;
+    expect(epochLine(record)).toBe(
+      'epoch 2: loss 1.0000, validation loss 0.5000, accuracy 0.7500 (text 0.5000), best',
+    );
+  });
+});

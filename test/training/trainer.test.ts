@@ -1,0 +1,288 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { mkdtemp, readFile, readdir, rename, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import type { Dataset } from '../../src/datasets/example.js';
+import { datasetFrom } from '../../src/datasets/exampleDataset.js';
+import { BertResNetModel } from '../../src/model.js';
+import { evaluate } from '../../src/training/evaluate.js';
+import { DivergedError } from '../../src/training/diverged.js';
+import type { StepRecord } from '../../src/training/records.js';
+import { Trainer } from '../../src/training/trainer.js';
+import type { TrainerOptions } from '../../src/training/trainer.js';
+import { describeBackends } from '../backends.js';
+import { labels, tinyData, tinyModel, tinyRows, weightsOf } from './tiny.js';
+
+const quick: TrainerOptions = { epochs: 2, batchSize: 4, learningRate: 0.01, weightDecay: 0.1 };
+/** Everything that draws random numbers or spans batches. */
+const busy: TrainerOptions = {
+  ...quick,
+  gradientAccumulationSteps: 2,
+  mixup: 0.4,
+  labelSmoothing: 0.1,
+  augment: { wordDropout: 0.3, horizontalFlip: 0.5 },
+};
+const withoutDropout = {
+  vocabSize: 20,
+  hiddenSize: 8,
+  numHiddenLayers: 1,
+  numAttentionHeads: 2,
+  intermediateSize: 12,
+  maxPositionEmbeddings: 16,
+  hiddenDropoutProb: 0,
+  attentionProbsDropoutProb: 0,
+};
+
+let folder = '';
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'trainer-'));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+const runFolder = (): string => join(folder, 'run');
+const readJson = async (name: string): Promise<Record<string, unknown>> =>
+  JSON.parse(await readFile(join(runFolder(), name), 'utf8')) as Record<string, unknown>;
+const readHistory = async (): Promise<Record<string, unknown>[]> =>
+  (await readFile(join(runFolder(), 'history.jsonl'), 'utf8'))
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+
+/** The weights and the history of a run. */
+async function trained(options: TrainerOptions, rows = 10) {
+  const model = await tinyModel();
+  const history = await new Trainer(model, options).fit(tinyData(rows), {
+    validation: tinyData(6, 2),
+  });
+  const weights = await weightsOf(model);
+  model.dispose();
+  return { history, weights };
+}
+
+describeBackends('Trainer', (backend) => {
+  it('learns to answer in every mode', async () => {
+    const model = await tinyModel();
+    const steps: StepRecord[] = [];
+    const trainer = new Trainer(model, { ...quick, epochs: 8, batchSize: 16, learningRate: 0.03 });
+    const history = await trainer.fit(tinyData(48), {
+      validation: tinyData(15, 2),
+      onStep: (record) => void steps.push(record),
+    });
+    expect(history.map(({ epoch }) => epoch)).toEqual(Array.from({ length: 8 }, (_, i) => i + 1));
+    expect(history.at(-1)!.loss).toBeLessThan(history[0]!.loss / 2);
+    expect(steps).toHaveLength(24);
+    expect(steps[0]!.learningRate).toBe(0);
+    const report = await evaluate(model, tinyData(15, 2));
+    expect(report.accuracy).toBeGreaterThan(0.9);
+    expect(report.modes.text!.accuracy).toBeGreaterThan(0.6);
+    expect(report.modes.image!.accuracy).toBeGreaterThan(0.6);
+    const best = Math.max(...history.map(({ validation }) => validation!.accuracy!));
+    expect(report.accuracy).toBe(best);
+    model.dispose();
+  });
+
+  it('makes equal runs of equal seeds, and others of other seeds', async () => {
+    const first = await trained(busy);
+    expect(await trained({ ...busy, prefetch: 0 })).toEqual(first);
+    expect((await trained({ ...busy, seed: 43 })).history).not.toEqual(first.history);
+  });
+
+  it.runIf(backend === 'onnxruntime')('gives every step the same graph', async () => {
+    const { stats } = tf.backend() as unknown as { stats: { compilations: number } };
+    const model = await tinyModel();
+    const compiled: number[] = [];
+    const onStep = (): void => void compiled.push(stats.compilations);
+    await new Trainer(model, { ...quick, epochs: 3, mixup: 0.4 }).fit(tinyData(12), { onStep });
+    expect(compiled).toHaveLength(9);
+    expect(compiled.at(-1)).toBe(compiled[0]);
+    model.dispose();
+  });
+
+  it('goes on exactly after an abort at any step', async () => {
+    const options = { ...busy, outputDir: runFolder() };
+    const whole = await trained(options);
+    const lines = await readHistory();
+    const metrics = await readJson('metrics.json');
+    for (const stopAt of [1, 2, 4]) {
+      await rm(runFolder(), { recursive: true });
+      const model = await tinyModel();
+      const controller = new AbortController();
+      const onStep = ({ step }: StepRecord): void => {
+        if (step === stopAt) controller.abort(new Error('later'));
+      };
+      const data = [
+        tinyData(10),
+        { validation: tinyData(6, 2), signal: controller.signal, onStep },
+      ] as const;
+      await expect(new Trainer(model, options).fit(...data)).rejects.toThrow('later');
+      model.dispose();
+      await rename(runFolder(), join(folder, 'moved'));
+      await rename(join(folder, 'moved'), runFolder());
+      expect(await trained({ ...options, resume: true })).toEqual(whole);
+      expect(await readHistory()).toEqual(lines);
+      expect(await readJson('metrics.json')).toEqual(metrics);
+    }
+    expect(await trained({ ...options, resume: true })).toEqual(whole);
+  });
+
+  it('goes on with the validation where that was interrupted', async () => {
+    const options = { ...busy, outputDir: runFolder() };
+    const whole = await trained(options);
+    await rm(runFolder(), { recursive: true });
+    const controller = new AbortController();
+    let steps = 0;
+    const rows = tinyData(6, 2);
+    const examples: Dataset['examples'] = (positions) => {
+      if (steps === 2) controller.abort(new Error('later'));
+      return rows.examples(positions);
+    };
+    const model = await tinyModel();
+    const fit = new Trainer(model, options).fit(tinyData(10), {
+      validation: { ...rows, examples },
+      signal: controller.signal,
+      onStep: ({ step }) => void (steps = step),
+    });
+    await expect(fit).rejects.toThrow('later');
+    model.dispose();
+    expect((await readHistory()).map(({ kind }) => kind)).toEqual(['step', 'step']);
+    expect(await trained({ ...options, resume: true })).toEqual(whole);
+  });
+
+  it('stops at a loss that is no number, with the last good checkpoint in the model', async () => {
+    const model = await tinyModel();
+    const options = {
+      ...quick,
+      learningRate: 1e30,
+      warmupSteps: 0,
+      maxGradNorm: 0,
+      outputDir: runFolder(),
+    };
+    const error = await new Trainer(model, { ...options, checkpointSteps: 1 })
+      .fit(tinyData(16))
+      .catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(DivergedError);
+    const { message, divergence } = error as DivergedError;
+    expect(message).toMatch(
+      /became (NaN|-?Infinity) in step \d+ \(epoch 1, learning rate .*rows tiny row \d+.*\)/,
+    );
+    expect(message).toContain('lower learningRate');
+    expect(divergence.checkpointStep).toBe(divergence.step - 1);
+    const values = Object.values(await weightsOf(model)).flat();
+    expect(values.every((value) => Number.isFinite(value))).toBe(true);
+    model.dispose();
+  });
+
+  it('adds up batches as if they were one, a short last step included', async () => {
+    const run = async (batchSize: number, gradientAccumulationSteps: number) => {
+      const model = await tinyModel({ text: withoutDropout });
+      const options = { ...quick, batchSize, gradientAccumulationSteps, mode: 'text' as const };
+      const steps: StepRecord[] = [];
+      await new Trainer(model, options).fit(tinyData(11), {
+        onStep: (record) => void steps.push(record),
+      });
+      const weights = await weightsOf(model);
+      model.dispose();
+      return { weights, steps };
+    };
+    const [one, several] = [await run(6, 1), await run(2, 3)];
+    expect(several.steps).toHaveLength(one.steps.length);
+    several.steps.forEach(({ loss, gradNorm }, i) => {
+      expect(loss).toBeCloseTo(one.steps[i]!.loss!, 5);
+      expect(gradNorm).toBeCloseTo(one.steps[i]!.gradNorm, 4);
+    });
+    for (const [name, values] of Object.entries(one.weights)) {
+      // Adam turns rounding errors of the key's bias, whose true gradient is 0, into whole steps.
+      if (name.endsWith('key.bias')) continue;
+      values.forEach((value, i) => expect(several.weights[name]![i], name).toBeCloseTo(value, 3));
+    }
+  });
+
+  it('trains the main head as if it were alone unless the auxiliary losses reach the encoders', async () => {
+    const options = { ...quick, maxGradNorm: 0 };
+    const alone = await trained({ ...options, auxiliary: { weight: 0 } });
+    const aside = await trained({ ...options, auxiliary: { reachEncoders: false } });
+    const through = await trained(options);
+    const name = 'text_encoder.encoder.layer.0.attention.self.query.weight';
+    expect(aside.weights[name]).toEqual(alone.weights[name]);
+    expect(aside.weights['mlp_both.fc1.weight']).toEqual(alone.weights['mlp_both.fc1.weight']);
+    expect(aside.weights['mlp_text.weight']).not.toEqual(alone.weights['mlp_text.weight']);
+    expect(through.weights[name]).not.toEqual(alone.weights[name]);
+  });
+
+  it('leaves a frozen encoder as it was, statistics included, and rates of 0 their parameters', async () => {
+    const model = await tinyModel();
+    const before = await weightsOf(model);
+    await new Trainer(model, { ...quick, freeze: { image: true }, textLearningRate: 0 }).fit(
+      tinyData(8),
+    );
+    const after = await weightsOf(model);
+    for (const name of Object.keys(before)) {
+      const encoder = name.startsWith('visual_encoder.') || name.startsWith('text_encoder.');
+      if (encoder) expect(after[name], name).toEqual(before[name]);
+    }
+    expect(after['mlp_image.weight']).not.toEqual(before['mlp_image.weight']);
+    expect(model.visualEncoder.frozen).toBe(true);
+    model.dispose();
+  });
+
+  it('trains rows that lack an input on the head of what they have', async () => {
+    const rows = tinyRows(12).map(({ text, image, label }, i) =>
+      i % 3 === 0 ? { text, label } : i % 3 === 1 ? { image, label } : { text, image, label },
+    );
+    const model = await tinyModel();
+    const before = await weightsOf(model);
+    const options = { ...quick, batchSize: 6, auxiliary: { weight: 0 }, mixup: 0.3 };
+    const history = await new Trainer(model, options).fit(datasetFrom(rows, { labels }));
+    expect(Number.isFinite(history.at(-1)!.loss)).toBe(true);
+    const after = await weightsOf(model);
+    for (const name of ['mlp_text.weight', 'mlp_image.weight', 'mlp_both.fc1.weight']) {
+      expect(after[name], name).not.toEqual(before[name]);
+    }
+    model.dispose();
+  });
+
+  it('leaves a run folder that another program can go on from', async () => {
+    const model = await tinyModel();
+    const options = { ...quick, outputDir: runFolder(), record: { command: ['train', 'x.csv'] } };
+    const history = await new Trainer(model, options).fit(tinyData(8), {
+      validation: tinyData(6, 2, 'val'),
+    });
+    expect((await readdir(runFolder())).toSorted()).toEqual([
+      'checkpoint',
+      'config.json',
+      'history.jsonl',
+      'metrics.json',
+      'model',
+    ]);
+    const config = await readJson('config.json');
+    expect(config).toMatchObject({
+      mode: 'both',
+      command: ['train', 'x.csv'],
+      backend: tf.getBackend(),
+    });
+    expect(config['training']).toMatchObject({ batchSize: 4, schedule: 'cosine', seed: 42 });
+    expect(config['train']).toMatchObject({ name: 'tiny', size: 8, labels });
+    const lines = await readHistory();
+    expect(lines.map(({ kind }) => kind)).toEqual([
+      'step',
+      'step',
+      'epoch',
+      'step',
+      'step',
+      'epoch',
+    ]);
+    expect(lines.filter(({ kind }) => kind === 'epoch')).toEqual(history);
+    const metrics = await readJson('metrics.json');
+    const saved = await BertResNetModel.fromPretrained(join(runFolder(), 'model'));
+    const report = await evaluate(saved, tinyData(6, 2));
+    expect(metrics).toMatchObject({
+      ...report,
+      data: 'val',
+      epoch: history.find(({ best }) => best)!.epoch,
+    });
+    expect(await weightsOf(saved)).toEqual(await weightsOf(model));
+    saved.dispose();
+    model.dispose();
+  });
+});
