@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
-npm run --silent build
+npm run --silent build -- --silent
 npm pack --ignore-scripts --silent --pack-destination "$folder" >/dev/null
 cd "$folder"
 mkdir app

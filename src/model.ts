@@ -129,6 +129,13 @@ export class BertResNetModel extends Module {
     return predict(this, rows, options);
   }
 
+  /** The number of tokens at which texts are cut: what is asked for, within what tokenizer and encoder take. */
+  textLength(asked = Infinity): number | undefined {
+    const { tokenizer, textEncoder } = this;
+    const length = Math.min(asked, tokenizer?.maxLength ?? Infinity, textEncoder.maxLength ?? Infinity);
+    return Number.isFinite(length) ? length : undefined;
+  }
+
   /** Freezes encoders, or thaws them: frozen, their parameters and statistics stay as they are. */
   freeze({ text, image }: { readonly text?: boolean; readonly image?: boolean }): void {
     if (text !== undefined) this.textEncoder.frozen = text;

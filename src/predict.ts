@@ -116,7 +116,7 @@ async function readRows(
   const image =
     mode === 'text' ? undefined : await model.processor!.process(rows.map((row) => row.image!));
   if (mode === 'image') return { image };
-  const maxLength = options.maxLength ?? model.textEncoder.maxLength;
+  const maxLength = model.textLength(options.maxLength);
   return {
     image,
     text: model.tokenizer!.encode(

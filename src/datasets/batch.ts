@@ -50,7 +50,7 @@ export interface TextReader {
   /** Token ids of texts, padded to the longest of them. */
   encodeHost(
     texts: readonly string[],
-    options?: { maxLength?: number },
+    options?: { maxLength?: number; padToMultipleOf?: number },
   ): HostText | Promise<HostText>;
 }
 
@@ -81,6 +81,11 @@ export interface BatchOptions {
   readonly mode?: 'text' | 'image' | 'both';
   /** The number of tokens at which texts are cut. */
   readonly maxLength?: number;
+  /**
+   * Texts are padded to a multiple of this many tokens (default 8), so that a backend that compiles
+   * meets few shapes; padding is masked and changes no figure.
+   */
+  readonly padToMultipleOf?: number;
   /** Random changes to texts and pictures, for training. */
   readonly augment?: Augmentation;
   /**
@@ -213,14 +218,15 @@ async function readTexts(
 ): Promise<HostText | undefined> {
   const rows = examples.flatMap(({ text }, row) => (text === undefined ? [] : [row]));
   if (!tokenizer || rows.length === 0) return undefined;
-  const { seed = 42, epoch = 0, augment, maxLength } = options;
+  const { seed = 42, epoch = 0, augment, maxLength, padToMultipleOf = 8 } = options;
   const texts = rows.map((row) => {
     const text = examples[row]!.text!;
     return augment
       ? augmentText(text, augment, new Random(seed, 'words', epoch, positions[row]!))
       : text;
   });
-  const encoded = await tokenizer.encodeHost(texts, maxLength === undefined ? {} : { maxLength });
+  const cut = maxLength === undefined ? {} : { maxLength };
+  const encoded = await tokenizer.encodeHost(texts, { ...cut, padToMultipleOf });
   return rows.length === examples.length ? encoded : spreadText(encoded, rows, examples.length);
 }
 

@@ -28,6 +28,11 @@ export interface EncodeOptions {
   readonly maxLength?: number;
   /** The second text of each row, where rows are pairs. */
   readonly pairs?: readonly string[];
+  /**
+   * Pads to a multiple of this many tokens, though not beyond maxLength (default 1): a backend that
+   * compiles sees fewer shapes.
+   */
+  readonly padToMultipleOf?: number;
 }
 
 /** What differs from the files of a tokenizer. */
@@ -162,7 +167,13 @@ export class BertTokenizer {
     const special = countSpecial(paired ? this.#template.pair : this.#template.single);
     const maxLength = checkMaxLength(options.maxLength ?? this.maxLength, special);
     const ids = rows.map((row) => row.map((text) => this.#ids(text)) as unknown as TextIds);
-    return packBatch(ids, this.#template, maxLength, this.padId);
+    const padToMultipleOf = options.padToMultipleOf ?? 1;
+    if (!Number.isInteger(padToMultipleOf) || padToMultipleOf < 1) {
+      throw new InputError(
+        `tokenizer: padToMultipleOf must be an integer of at least 1, got ${padToMultipleOf}`,
+      );
+    }
+    return packBatch(ids, this.#template, { maxLength, padId: this.padId, padToMultipleOf });
   }
 
   /** The id of a token; undefined where the vocabulary lacks it. */

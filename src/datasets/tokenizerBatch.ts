@@ -35,7 +35,11 @@ export function readTemplate(json: TokenizerJson): Template {
 }
 
 function bertTemplate(cls: number, sep: number): Template {
-  const single = [{ id: cls, type: 0 }, { text: 0, type: 0 }, { id: sep, type: 0 }] as const;
+  const single = [
+    { id: cls, type: 0 },
+    { text: 0, type: 0 },
+    { id: sep, type: 0 },
+  ] as const;
   return { single, pair: [...single, { text: 1, type: 1 }, { id: sep, type: 1 }] };
 }
 
@@ -71,17 +75,26 @@ export function truncatedLengths(
   return first > second ? [more, less] : [less, more];
 }
 
+/** How a batch is cut and padded. */
+export interface Packing {
+  readonly maxLength: number;
+  readonly padId: number;
+  /** Rows are padded to the longest, rounded up to a multiple of this where maxLength allows. */
+  readonly padToMultipleOf: number;
+}
+
 /** Truncates, adds special tokens and pads to the longest of the batch. */
 export function packBatch(
   rows: readonly TextIds[],
   template: Template,
-  maxLength: number,
-  padId: number,
+  { maxLength, padId, padToMultipleOf }: Packing,
 ): HostText {
   const packed = rows.map((row) => {
     return packRow(row, row.length === 1 ? template.single : template.pair, maxLength);
   });
-  const length = packed.reduce((longest, { ids }) => Math.max(longest, ids.length), 1);
+  const longest = packed.reduce((most, { ids }) => Math.max(most, ids.length), 1);
+  const rounded = Math.ceil(longest / padToMultipleOf) * padToMultipleOf;
+  const length = Math.max(longest, Math.min(rounded, maxLength));
   const inputIds = new Int32Array(rows.length * length).fill(padId);
   const attentionMask = new Int32Array(rows.length * length);
   const tokenTypeIds = new Int32Array(rows.length * length);
@@ -98,11 +111,7 @@ interface PackedRow {
   readonly types: readonly number[];
 }
 
-function packRow(
-  texts: TextIds,
-  template: readonly TemplatePiece[],
-  maxLength: number,
-): PackedRow {
+function packRow(texts: TextIds, template: readonly TemplatePiece[], maxLength: number): PackedRow {
   const room = maxLength - countSpecial(template);
   const kept = truncate(texts, room);
   const ids: number[] = [];

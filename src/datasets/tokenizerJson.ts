@@ -157,10 +157,7 @@ function addedTokens(special: SpecialTokens, ids: ReadonlyMap<string, number>): 
     .sort((a, b) => a.id - b.id);
 }
 
-function templateJson(
-  special: SpecialTokens,
-  ids: ReadonlyMap<string, number>,
-): PostProcessorJson {
+function templateJson(special: SpecialTokens, ids: ReadonlyMap<string, number>): PostProcessorJson {
   const token = (id: string, type_id: number) => ({ SpecialToken: { id, type_id } });
   const text = (id: 'A' | 'B', type_id: number) => ({ Sequence: { id, type_id } });
   const entry = (id: string) => [id, { id, ids: [ids.get(id)!], tokens: [id] }];

@@ -1,15 +1,15 @@
 // Made by test/fixtures/make_tokenizer.py; do not edit.
-// The character classes of the `tokenizers` library 0.23.3, as ranges of hexadecimal code points.
+// The character classes of the `tokenizers` library 0.23.3:
+// ranges of hexadecimal code points.
 
-/** Control, format and private-use characters, NUL and U+FFFD: what `clean_text` removes. */
+/** Control, format and private-use characters and U+FFFD: what `clean_text` removes. */
 export const removed =
   '0-8 b-c e-1f 7f-9f ad 600-605 61c 6dd 70f 180e 200b-200f 202a-202e 2060-2064 2066-206f ' +
   'e000-f8ff feff fff9-fffb fffd 110bd 1bca0-1bca3 1d173-1d17a e0001 e0020-e007f f0000-ffffd ' +
   '100000-10fffd';
 
 /** White space: what separates words. */
-export const whitespace =
-  '9-d 20 85 a0 1680 2000-200a 2028-2029 202f 205f 3000';
+export const whitespace = '9-d 20 85 a0 1680 2000-200a 2028-2029 202f 205f 3000';
 
 /** Punctuation: each is a word of its own. */
 export const punctuation =

@@ -82,12 +82,13 @@ export async function evaluate(
 }
 
 function batchOptions(
-  { tokenizer, processor }: BertResNetModel,
+  model: BertResNetModel,
   mode: Mode,
-  options: EvaluateOptions,
+  { batchSize = 32, maxLength, prefetch }: EvaluateOptions,
 ) {
-  const { batchSize = 32, maxLength, prefetch } = options;
-  return { batchSize, maxLength, prefetch, mode, tokenizer, processor };
+  const { tokenizer, processor } = model;
+  const cut = model.textLength(maxLength);
+  return { batchSize, maxLength: cut, prefetch, mode, tokenizer, processor };
 }
 
 type Logits = Partial<Record<Mode, Float32Array>>;

@@ -145,7 +145,8 @@ export class TrainingRun {
   /** The batches that are left of the epoch, as many at a time as an optimizer step takes. */
   async *#groups(): AsyncGenerator<Batch[]> {
     const { model, train, mode, options } = this.#plan;
-    const { seed, batchSize, maxLength, augment, prefetch, gradientAccumulationSteps } = options;
+    const { seed, batchSize, augment, prefetch, gradientAccumulationSteps } = options;
+    const maxLength = model.textLength(options.maxLength);
     const { epoch, batch: start } = this.#position;
     const { tokenizer, processor } = model;
     const order = epochOrder(seed, epoch, train.size);

@@ -47,26 +47,21 @@ export async function openHub(id: string, options: PretrainedOptions): Promise<F
   checkRevision(revision);
   const source = revision === 'main' ? id : `${id} (revision ${revision})`;
   const cache = new HubCache(options.cacheDir ?? defaultCache(), id);
-  const setting = ['HF_HUB_OFFLINE', 'TRANSFORMERS_OFFLINE'].find((name) =>
-    isTrue(process.env[name]),
-  );
-  if (setting !== undefined)
-    return openCached({ id, revision, source, cache, why: `${setting} is set` });
+  const cached = (why: string): Promise<FileStore> =>
+    openCached({ id, revision, source, cache, why });
+  const setting = offlineSettings.find((name) => isTrue(process.env[name]));
+  if (setting !== undefined) return cached(`${setting} is set`);
   const remote = new HubRemote(id, options);
   try {
     return await openOnline({ source, revision, cache, remote });
   } catch (error) {
     if (error instanceof InputError) throw error;
     if (isRefusal(error)) throw refused(source, error);
-    return openCached({
-      id,
-      revision,
-      source,
-      cache,
-      why: `the hub cannot be reached: ${reasonOf(error)}`,
-    });
+    return cached(`the hub cannot be reached: ${reasonOf(error)}`);
   }
 }
+
+const offlineSettings = ['HF_HUB_OFFLINE', 'TRANSFORMERS_OFFLINE'] as const;
 
 /** A revision becomes a part of URLs and paths. */
 function checkRevision(revision: string): void {
@@ -83,7 +78,9 @@ interface Online {
 
 async function openOnline({ source, revision, cache, remote }: Online): Promise<FileStore> {
   const commit = isCommit(revision) ? revision : await remote.commitOf(revision);
-  if (commit !== revision) await cache.writeRef(revision, commit);
+  if (commit !== revision && commit !== (await cache.readRef(revision))) {
+    await cache.writeRef(revision, commit);
+  }
   const listing = (await cache.readListing(commit)) ?? (await fetchListing(commit, cache, remote));
   return {
     source,
@@ -92,9 +89,10 @@ async function openOnline({ source, revision, cache, remote }: Online): Promise<
       const cached = await cache.find(commit, name);
       if (cached !== undefined) return cached;
       const file = listing.get(name);
-      if (file === undefined)
-        throw new InputError(`pretrained: ${source} has no file ${name} on the hub`);
-      return download(() => cache.store(commit, name, file, remote), source, name);
+      if (file !== undefined) {
+        return download(() => cache.store(commit, name, file, remote), source, name);
+      }
+      throw new InputError(`pretrained: ${source} has no file ${name} on the hub`);
     },
   };
 }
@@ -138,8 +136,9 @@ async function openCached({ id, revision, source, cache, why }: Offline): Promis
       `pretrained: ${what} is not in the cache ${cache.folder}, and ${why}; run once with a network ` +
         `(\`hf download ${id}\` does too), or give the path of a folder that holds the model`,
     );
-  if (commit === undefined || !(await cache.holds(commit)))
+  if (commit === undefined || !(await cache.holds(commit))) {
     throw absent(`'${source}' is no folder here and`);
+  }
   return {
     source,
     has: async (name) =>

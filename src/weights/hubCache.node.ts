@@ -52,7 +52,7 @@ export class HubCache {
 
   async writeRef(revision: string, commit: string): Promise<void> {
     if (!isCommit(commit)) throw new Error(`the hub gave '${commit}' as the commit of ${revision}`);
-    await this.#write(this.#refPath(revision), commit);
+    await this.#writing(() => writeFileAtomic(this.#refPath(revision), commit));
   }
 
   /** What a commit holds, if that was ever asked. */
@@ -62,8 +62,9 @@ export class HubCache {
     return parseListing(new TextDecoder().decode(await readWhole(path)));
   }
 
+  /** Only saves a request next time, so that a cache that cannot be written will do. */
   async writeListing(commit: string, listing: Listing): Promise<void> {
-    await this.#write(this.#listingPath(commit), formatListing(listing));
+    await writeFileAtomic(this.#listingPath(commit), formatListing(listing)).catch(() => {});
   }
 
   /** Whether anything of a commit is here. */
@@ -106,10 +107,6 @@ export class HubCache {
 
   #snapshotPath(commit: string, name = ''): string {
     return join(this.#model, 'snapshots', commit, name);
-  }
-
-  #write(path: string, text: string): Promise<void> {
-    return this.#writing(() => writeFileAtomic(path, text));
   }
 
   #makeFolder(path: string): Promise<unknown> {

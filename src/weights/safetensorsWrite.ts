@@ -5,7 +5,6 @@ import { dtypes } from './dtypes.js';
 import type { Values } from './dtypes.js';
 import { writeHeader } from './safetensorsHeader.js';
 import type { TensorEntry } from './safetensorsHeader.js';
-import { view } from './source.js';
 
 /** What is written beside the tensors. */
 export interface SafetensorsOptions {
@@ -75,6 +74,7 @@ function layOut(dict: StateDict, { metadata = {} }: SafetensorsOptions): Layout 
   return { header, tensors, size: header.length + end };
 }
 
+const arrays = { F32: Float32Array, I32: Int32Array, BOOL: Uint8Array } as const;
 const ranks = { F32: 0, I32: 1, BOOL: 2 } as const;
 const written: Readonly<Record<string, Source['dtype']>> = {
   float32: 'F32',
@@ -85,8 +85,7 @@ const written: Readonly<Record<string, Source['dtype']>> = {
 function sourceOf(name: string, tensor: tf.Tensor | HostTensor): Source {
   const fail = (why: string): InputError =>
     new InputError(`writeSafetensors: tensor '${name}' ${why}`);
-  if (name === '__metadata__')
-    throw fail('has the one name that the format keeps for itself; rename it');
+  if (name === '__metadata__') throw fail('has the one name that the format keeps; rename it');
   if ('isDisposed' in tensor && tensor.isDisposed) throw fail('is disposed');
   const type = 'values' in tensor ? typeOf(tensor.values) : tensor.dtype;
   const dtype = Object.hasOwn(written, type) ? written[type] : undefined;
@@ -126,14 +125,12 @@ async function* chunks({ header, tensors }: Layout): AsyncGenerator<Uint8Array> 
   for (const source of tensors) yield await bytesOf(source);
 }
 
-async function bytesOf({ name, tensor, size }: Source): Promise<Uint8Array> {
+async function bytesOf({ dtype, tensor, size }: Source): Promise<Uint8Array> {
   const values = 'values' in tensor ? tensor.values : ((await tensor.data()) as Values);
-  if (values.byteLength !== size) {
-    throw new Error(
-      `internal: writeSafetensors: '${name}' has ${values.byteLength} bytes, expected ${size}`,
-    );
-  }
-  return view(new Uint8Array(values.buffer, values.byteOffset, size), 0, size);
+  const type = arrays[dtype];
+  // A backend may hold a tensor's values in an array of another type.
+  const held = values instanceof type ? values : type.from(values);
+  return new Uint8Array(held.buffer, held.byteOffset, size);
 }
 
 async function concatenate(file: Layout): Promise<Uint8Array> {

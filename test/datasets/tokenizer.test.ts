@@ -34,7 +34,8 @@ async function folderWith(files: Record<string, unknown>): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'bertresnet-tokenizer-'));
   folders.push(folder);
   for (const [name, content] of Object.entries(files)) {
-    await writeFile(join(folder, name), typeof content === 'string' ? content : JSON.stringify(content));
+    const text = typeof content === 'string' ? content : JSON.stringify(content);
+    await writeFile(join(folder, name), text);
   }
   return folder;
 }
@@ -95,7 +96,12 @@ describe('ids equal those of transformers', () => {
 });
 
 describe('text clean-up', () => {
-  const uncased = { cleanText: true, handleChineseChars: true, stripAccents: null, lowercase: true };
+  const uncased = {
+    cleanText: true,
+    handleChineseChars: true,
+    stripAccents: null,
+    lowercase: true,
+  };
 
   it('knows the classes of the tokenizers library, not those of the engine', () => {
     const normalize = bertNormalizer(uncased);
@@ -119,16 +125,18 @@ describe('text clean-up', () => {
   });
 
   it('reads a lone surrogate as U+FFFD', () => {
-    expect(idsOf(tokenizer, 'hello \ud800 world\udc00')).toEqual(idsOf(tokenizer, 'hello \ufffd world\ufffd'));
+    const replaced = idsOf(tokenizer, 'hello \ufffd world\ufffd');
+    expect(idsOf(tokenizer, 'hello \ud800 world\udc00')).toEqual(replaced);
   });
 });
 
 describe('a batch', () => {
   const anyText = fc.string({ unit: 'binary', maxLength: 40 });
+  const anyTexts = fc.array(anyText, { minLength: 1, maxLength: 5 });
 
   it('is what each text alone is, padded on the right', () => {
     fc.assert(
-      fc.property(fc.array(anyText, { minLength: 1, maxLength: 5 }), fc.integer({ min: 2, max: 20 }), (texts, limit) => {
+      fc.property(anyTexts, fc.integer({ min: 2, max: 20 }), (texts, limit) => {
         const batch = tokenizer.encodeHost(texts, { maxLength: limit });
         const rows = rowsOf(batch.inputIds, batch.length);
         const masks = rowsOf(batch.attentionMask, batch.length);
@@ -159,7 +167,12 @@ describe('a batch', () => {
 
   it('pairs may be given beside the texts', () => {
     const beside = tokenizer.encodeHost(['hello', 'so'], { pairs: ['world', 'good'] });
-    expect(beside).toEqual(tokenizer.encodeHost([['hello', 'world'], ['so', 'good']]));
+    expect(beside).toEqual(
+      tokenizer.encodeHost([
+        ['hello', 'world'],
+        ['so', 'good'],
+      ]),
+    );
     expect([...beside.tokenTypeIds].includes(1)).toBe(true);
   });
 
@@ -183,18 +196,21 @@ describe('a batch', () => {
 
 describe('what cannot be encoded', () => {
   it('is refused', () => {
-    expect(() => tokenizer.encodeHost([])).toThrow(/tokenizer: texts must be an array of one string or more/);
-    expect(() => tokenizer.encodeHost(undefined as never)).toThrow(/got undefined/);
-    expect(() => tokenizer.encodeHost(['a', 7 as never])).toThrow(/text 1 must be a string .*got a number/);
-    expect(() => tokenizer.encodeHost([null as never])).toThrow(/text 0 must be a string .*got null/);
-    expect(() => tokenizer.encodeHost([['a', 'b', 'c'] as never])).toThrow(/text 0 .*an array of 3/);
-    expect(() => tokenizer.encodeHost(['a'], { pairs: [] })).toThrow(/pairs must be as many as the texts \(1\), got 0/);
+    const encoding = (texts: unknown) => () => tokenizer.encodeHost(texts as string[]);
+    expect(encoding([])).toThrow(/tokenizer: texts must be an array of one string or more/);
+    expect(encoding(undefined)).toThrow(/got undefined/);
+    expect(encoding(['a', 7])).toThrow(/text 1 must be a string .*got a number/);
+    expect(encoding([null])).toThrow(/text 0 must be a string .*got null/);
+    expect(encoding([['a', 'b', 'c']])).toThrow(/text 0 .*an array of 3/);
+    const unpaired = () => tokenizer.encodeHost(['a'], { pairs: [] });
+    expect(unpaired).toThrow(/pairs must be as many as the texts \(1\), got 0/);
   });
 
   it('has no room for the special tokens', () => {
-    expect(() => tokenizer.encodeHost(['a'], { maxLength: 1 })).toThrow(/maxLength must be an integer of at least 2/);
+    const within = (maxLength: number) => () => tokenizer.encodeHost(['a'], { maxLength });
+    expect(within(1)).toThrow(/maxLength must be an integer of at least 2/);
+    expect(within(9.5)).toThrow(/got 9.5/);
     expect(() => tokenizer.encodeHost([['a', 'b']], { maxLength: 2 })).toThrow(/at least 3/);
-    expect(() => tokenizer.encodeHost(['a'], { maxLength: 9.5 })).toThrow(/got 9.5/);
     expect(tokenizer.encodeHost(['a'], { maxLength: 2 }).length).toBe(2);
   });
 });
@@ -203,7 +219,8 @@ describe('files', () => {
   it('what is saved is read back to the same ids', async () => {
     const folder = await folderWith({});
     for (const name of Object.keys(fixture.settings)) {
-      const original = await BertTokenizer.fromPretrained(await withSettings(name, 'vocab.txt'), { maxLength: 33 });
+      const source = await withSettings(name, 'vocab.txt');
+      const original = await BertTokenizer.fromPretrained(source, { maxLength: 33 });
       await original.save(folder);
       const copy = await BertTokenizer.fromPretrained(folder);
       expect(copy.maxLength).toBe(33);
@@ -215,7 +232,8 @@ describe('files', () => {
 
   it('a vocab.txt may be named itself', async () => {
     const folder = await folderWith({ 'words.txt': vocabFile.replaceAll('\n', '\r\n') });
-    const read = await BertTokenizer.fromPretrained(join(folder, 'words.txt'), { lowercase: false });
+    const path = join(folder, 'words.txt');
+    const read = await BertTokenizer.fromPretrained(path, { lowercase: false });
     expect(idsOf(read, 'Hello')).toEqual([2, fixture.vocab.indexOf('Hello'), 3]);
     expect(read.toConfigJSON().do_lower_case).toBe(false);
   });
@@ -226,8 +244,10 @@ describe('files', () => {
   });
 
   it('maxLength is model_max_length, 512 without one or where it means no limit', async () => {
-    const read = async (config: object) =>
-      BertTokenizer.fromPretrained(await folderWith({ 'vocab.txt': vocabFile, 'tokenizer_config.json': config }));
+    const read = async (config: object) => {
+      const files = { 'vocab.txt': vocabFile, 'tokenizer_config.json': config };
+      return BertTokenizer.fromPretrained(await folderWith(files));
+    };
     expect((await read({ model_max_length: 128 })).maxLength).toBe(128);
     expect((await read({ model_max_length: 1e30 })).maxLength).toBe(512);
     expect((await read({})).maxLength).toBe(512);
@@ -235,8 +255,14 @@ describe('files', () => {
 
   it('special tokens of other names', async () => {
     const tokens = ['<pad>', '<unk>', '<s>', '</s>', 'hello'];
-    const config = { pad_token: '<pad>', unk_token: { content: '<unk>' }, cls_token: '<s>', sep_token: '</s>' };
-    const folder = await folderWith({ 'vocab.txt': tokens.join('\n'), 'tokenizer_config.json': config });
+    const config = {
+      pad_token: '<pad>',
+      unk_token: { content: '<unk>' },
+      cls_token: '<s>',
+      sep_token: '</s>',
+    };
+    const files = { 'vocab.txt': tokens.join('\n'), 'tokenizer_config.json': config };
+    const folder = await folderWith(files);
     const read = await BertTokenizer.fromPretrained(folder);
     expect(idsOf(read, 'hello <s> you')).toEqual([2, 4, 2, 1, 3]);
     expect(read.padId).toBe(0);
@@ -245,22 +271,25 @@ describe('files', () => {
   it('added tokens are found before anything else', async () => {
     const json = tokenizerJsonFromVocab(fixture.vocab, {});
     const id = fixture.vocab.length;
-    const added = [...json.added_tokens!, { id, content: 'Wörld', special: false, normalized: false }];
-    const read = await BertTokenizer.fromPretrained(await folderWith({ 'tokenizer.json': { ...json, added_tokens: added } }));
+    json.added_tokens!.push({ id, content: 'Wörld', special: false, normalized: false });
+    const read = await BertTokenizer.fromPretrained(await folderWith({ 'tokenizer.json': json }));
     expect(read.vocabSize).toBe(id + 1);
     expect(idsOf(read, 'hello Wörld')).toContain(id);
   });
 
   it('are refused where they are not those of a WordPiece tokenizer', async () => {
     const json = tokenizerJsonFromVocab(fixture.vocab, {});
-    const read = async (files: Record<string, unknown>) => BertTokenizer.fromPretrained(await folderWith(files));
-    await expect(read({ 'config.json': {} })).rejects.toThrow(/must hold tokenizer.json or vocab.txt/);
-    await expect(read({ 'tokenizer.json': '{"mod' })).rejects.toThrow(/tokenizer.json/);
-    await expect(read({ 'tokenizer.json': { model: { type: 'BPE' } } })).rejects.toThrow(/WordPiece model .*got BPE/);
-    await expect(read({ 'tokenizer.json': {} })).rejects.toThrow(/must hold model.vocab/);
-    await expect(read({ 'tokenizer.json': { ...json, post_processor: null } })).rejects.toThrow(/post_processor/);
-    await expect(read({ 'vocab.txt': 'a\nb\n' })).rejects.toThrow(/must hold \[UNK\], got 2 tokens/);
+    const refused = async (files: Record<string, unknown>, message: RegExp) => {
+      const reading = BertTokenizer.fromPretrained(await folderWith(files));
+      await expect(reading).rejects.toThrow(message);
+    };
+    await refused({ 'config.json': {} }, /must hold tokenizer.json or vocab.txt/);
+    await refused({ 'tokenizer.json': '{"mod' }, /tokenizer.json/);
+    await refused({ 'tokenizer.json': { model: { type: 'BPE' } } }, /WordPiece model .*got BPE/);
+    await refused({ 'tokenizer.json': {} }, /must hold model.vocab/);
+    await refused({ 'tokenizer.json': { ...json, post_processor: null } }, /post_processor/);
+    await refused({ 'vocab.txt': 'a\nb\n' }, /must hold \[UNK\], got 2 tokens/);
     const left = { 'vocab.txt': vocabFile, 'tokenizer_config.json': { padding_side: 'left' } };
-    await expect(read(left)).rejects.toThrow(/padding_side must be right/);
+    await refused(left, /padding_side must be right/);
   });
 });

@@ -111,7 +111,7 @@ describeBackends('BertEncoder', () => {
   });
 });
 
-describeBackends('BertEncoder refuses', (backend) => {
+describeBackends('BertEncoder refuses', () => {
   const tiny = {
     hiddenSize: 4,
     numAttentionHeads: 1,
@@ -152,7 +152,7 @@ describeBackends('BertEncoder refuses', (backend) => {
     );
   });
 
-  test.runIf(backend === 'cpu')('ids outside the vocabulary', () => {
+  test('ids outside the vocabulary', () => {
     refuses(
       { inputIds: tf.tensor2d([[1, 6]], [1, 2], 'int32') },
       /inputIds must be in 0 ... 5 .*got 6/,
