@@ -1,4 +1,6 @@
 import { ImageProcessor } from './datasets/image.js';
+import type { ImageProcessorOptions } from './datasets/imageConfig.js';
+import type { Resample } from './datasets/imageResize.js';
 import { BertTokenizer } from './datasets/tokenizer.js';
 import { BertEncoder } from './encoders/bert.js';
 import type { BertConfig } from './encoders/bertConfig.js';
@@ -25,13 +27,23 @@ import { writeSafetensors } from './weights/safetensors.js';
 /** The version of config.json that this library writes, and the newest that it reads. */
 export const formatVersion = 1;
 
+/** What a saved model may consist of: nothing else in a folder is ever replaced. */
+const modelFileNames = new Set([
+  'model.safetensors',
+  'config.json',
+  'README.md',
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'preprocessor_config.json',
+]);
+
 /** Writes a model's folder; what stood there before is replaced only once all is written. */
 export async function saveModel(model: BertResNetModel, folder: string): Promise<void> {
   const { replaceFolder, writeFileAtomic } = await import('./weights/files.node.js');
   const config = { model_type: 'bertresnet', formatVersion, ...model.config };
   const state = model.stateDict();
   try {
-    await replaceFolder(folder, async (temporary) => {
+    const writeAll = async (temporary: string): Promise<void> => {
       const write = (name: string, content: string): Promise<void> =>
         writeFileAtomic(`${temporary}/${name}`, content);
       await writeSafetensors(`${temporary}/model.safetensors`, state, {
@@ -43,7 +55,8 @@ export async function saveModel(model: BertResNetModel, folder: string): Promise
       if (model.processor !== undefined) {
         await write('preprocessor_config.json', json(model.processor.toJSON()));
       }
-    });
+    };
+    await replaceFolder(folder, writeAll, { owns: (name) => modelFileNames.has(name) });
   } finally {
     for (const tensor of Object.values(state)) tensor.dispose();
   }
@@ -62,7 +75,7 @@ export async function readModel(
   const config = checkConfig(await files.readJson('config.json'), files.source);
   const [tokenizer, processor] = [
     await findTokenizer(folderOrHubId, files, options),
-    await findProcessor(folderOrHubId, files, options),
+    await readProcessor(folderOrHubId, files, options),
   ];
   return {
     weights: await readWeights(files),
@@ -165,6 +178,16 @@ async function readBeside<T>(
   return find(source, await openPretrained(source, options), options);
 }
 
+/** A saved model has a processor only where it had one when it was saved. */
+async function readProcessor(
+  source: string,
+  files: PretrainedFiles,
+  options: PretrainedOptions,
+): Promise<ImageProcessor | undefined> {
+  if (!(await files.has('preprocessor_config.json'))) return undefined;
+  return ImageProcessor.fromPretrained(source, hubOptions(options));
+}
+
 async function findTokenizer(
   source: string,
   files: PretrainedFiles,
@@ -174,11 +197,36 @@ async function findTokenizer(
   return BertTokenizer.fromPretrained(source, hubOptions(options));
 }
 
+/** What preprocessor_config.json says, else timm's `pretrained_cfg`, else the default transforms. */
 async function findProcessor(
   source: string,
   files: PretrainedFiles,
   options: PretrainedOptions,
-): Promise<ImageProcessor | undefined> {
-  if (!(await files.has('preprocessor_config.json'))) return undefined;
-  return ImageProcessor.fromPretrained(source, hubOptions(options));
+): Promise<ImageProcessor> {
+  const described = await readProcessor(source, files, options);
+  if (described !== undefined) return described;
+  const { pretrained_cfg: timm } = (await files.readJson('config.json')) as TimmConfig;
+  return new ImageProcessor(timm === undefined ? {} : timmTransforms(timm));
+}
+
+interface TimmConfig {
+  readonly pretrained_cfg?: {
+    readonly input_size: readonly [channels: number, height: number, width: number];
+    readonly crop_pct: number;
+    readonly interpolation: string;
+    readonly mean: readonly number[];
+    readonly std: readonly number[];
+  };
+}
+
+/** timm's evaluation transforms: the shorter side to size / crop_pct, then the middle. */
+function timmTransforms(timm: NonNullable<TimmConfig['pretrained_cfg']>): ImageProcessorOptions {
+  const [, height, width] = timm.input_size;
+  return {
+    size: { shortestEdge: Math.floor(Math.min(height, width) / timm.crop_pct) },
+    cropSize: { height, width },
+    resample: timm.interpolation as Resample,
+    imageMean: timm.mean,
+    imageStd: timm.std,
+  };
 }

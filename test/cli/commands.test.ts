@@ -243,6 +243,22 @@ describe('predict', () => {
     expect(await readFile(path('bad.csv'), 'utf8')).toBe(before);
   });
 
+  it('leaves a row unanswered that lacks what the mode needs', async () => {
+    const words = ['predict', path('run'), path('rows.csv'), '--mode', 'image', ...cpu];
+    const { code, stderr } = await bertresnet([...words, '--out', path('image.csv')]);
+    expect(code).toBe(0);
+    expect(stderr).toContain('1 row could not be answered');
+    const answered = (await records('image.csv')).map(({ prediction }) => prediction !== '');
+    expect(answered).toEqual([true, true, false, true, true]);
+  });
+
+  it('leaves nothing behind where it is interrupted', async () => {
+    const words = ['predict', path('run'), path('rows.csv'), '--out', path('cut.csv'), ...cpu];
+    const { code, stdout } = await bertresnet(words, { signal: AbortSignal.abort() });
+    expect({ code, stdout }).toEqual({ code: 130, stdout: '' });
+    expect((await readdir(workspace.folder)).filter((name) => name.includes('cut'))).toEqual([]);
+  });
+
   it('prints JSON and only that', async () => {
     const words = ['predict', path('run'), path('val.csv'), '--json', ...cpu];
     const { stdout } = await bertresnet(words);
