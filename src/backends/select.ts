@@ -65,7 +65,7 @@ async function use(name: BackendName, options: BackendOptions): Promise<BackendN
     await candidate.load(options);
     if (await setBackend(name)) return name;
   } catch (error) {
-    throw unavailable(name, messageOf(error));
+    throw error instanceof InputError ? error : unavailable(name, messageOf(error));
   }
   throw unavailable(name, 'TensorFlow.js could not start it');
 }

@@ -293,6 +293,11 @@ describe('useBackend', () => {
     );
   });
 
+  test('threads are refused where they are no number, or come too late', async () => {
+    await expect(useBackend('onnxruntime', { threads: 0 })).rejects.toThrow(/^onnxruntime: threads must be/);
+    await expect(useBackend('onnxruntime', { threads: 7 })).rejects.toThrow(/threads cannot change .* got 7/);
+  });
+
   test('an unknown backend lists the known ones', async () => {
     await expect(useBackend('gpu' as 'webgpu')).rejects.toThrow(
       'useBackend: the backend must be one of auto, onnxruntime, tensorflow, webgpu, webgl, wasm, cpu, got gpu',
