@@ -14,9 +14,17 @@ export { InputError, messageOf } from './errors.js';
 // Rows
 export { CsvDataset } from './datasets/csv.js';
 export type { CsvOptions } from './datasets/csv.js';
+export type { RoleOptions, Roles } from './datasets/csvColumns.js';
 export { writeCsv } from './datasets/csvWrite.js';
 export type { CsvCell, CsvWriteOptions } from './datasets/csvWrite.js';
-export type { BadRowPolicy, Dataset, Example, ImageSource, PixelData } from './datasets/example.js';
+export type {
+  BadRowPolicy,
+  Dataset,
+  Example,
+  ImageSource,
+  Part,
+  PixelData,
+} from './datasets/example.js';
 export { datasetFrom } from './datasets/exampleDataset.js';
 export type { ExampleDatasetOptions, LabelledExample } from './datasets/exampleDataset.js';
 export { split, Subset } from './datasets/split.js';
@@ -25,18 +33,35 @@ export type { SplitOptions } from './datasets/split.js';
 // Tokens and pixels
 export { BertTokenizer } from './datasets/tokenizer.js';
 export type { EncodedText, EncodeOptions, TokenizerOptions } from './datasets/tokenizer.js';
+export type { TokenizerConfigJson, TokenizerJson } from './datasets/tokenizerJson.js';
 export { ImageProcessor } from './datasets/image.js';
-export type { ImageProcessorConfig, ImageProcessorOptions } from './datasets/imageConfig.js';
+export type {
+  ImageProcessorConfig,
+  ImageProcessorOptions,
+  ResizeTo,
+} from './datasets/imageConfig.js';
+export type { PreprocessorJson } from './datasets/imageJson.js';
+export type { ImageSize } from './datasets/imagePixels.js';
+export type { Resample } from './datasets/imageResize.js';
 export { notebookAugmentation } from './datasets/augment.js';
-export type { Augmentation } from './datasets/augment.js';
+export type { Augmentation, RandomResizedCropOptions } from './datasets/augment.js';
 export { batches, toTensors } from './datasets/batch.js';
-export type { Batch, BatchOptions, HostImage, HostText } from './datasets/batch.js';
+export type {
+  Batch,
+  BatchOptions,
+  BatchTensors,
+  HostImage,
+  HostText,
+  ImageReader,
+  TextReader,
+} from './datasets/batch.js';
 
 // Encoders
-export { BertEncoder } from './encoders/bert.js';
+export { BertEmbeddings, BertEncoder, BertLayer } from './encoders/bert.js';
 export { bertConfig, bertConfigFromJson, bertSizes } from './encoders/bertConfig.js';
 export type { BertConfig, Pooling } from './encoders/bertConfig.js';
 export { ResNetFeatureModel } from './encoders/resnet.js';
+export { ResNetBlock } from './encoders/resnetBlock.js';
 export type { OutputLayer, ResNetOptions } from './encoders/resnet.js';
 export { resNetConfig, resNetConfigFromJson, resNetSizes } from './encoders/resnetConfig.js';
 export type { ResNetConfig } from './encoders/resnetConfig.js';
@@ -45,7 +70,7 @@ export type { EncoderConfig, ImageEncoder, TextEncoder, TextInput } from './enco
 // Fusions
 export { createFusion, fusionTypes, registerFusion } from './fusion/index.js';
 export type { FusionFactory } from './fusion/index.js';
-export { Fusion } from './fusion/fusion.js';
+export { Fusion, modes } from './fusion/fusion.js';
 export type { Features, FusionConfig, FusionContext, FusionSizes, Mode } from './fusion/fusion.js';
 export { TwoInputMLP } from './fusion/mlp.js';
 
@@ -66,25 +91,39 @@ export { Module } from './nn/module.js';
 export type { Scope } from './nn/module.js';
 export { Linear } from './nn/linear.js';
 export type { LinearInit } from './nn/linear.js';
-export { LayerNorm } from './nn/norm.js';
+export { Conv2d } from './nn/conv.js';
+export type { Conv2dOptions } from './nn/conv.js';
+export { Embedding } from './nn/embedding.js';
+export { BatchNorm2d, LayerNorm } from './nn/norm.js';
 export type { Initializer } from './nn/initializers.js';
 export { dropout, DropoutSource } from './nn/dropout.js';
 export type { ForwardContext } from './nn/dropout.js';
+export { Random } from './nn/random.js';
 export type { HostTensor, LoadOptions, LoadReport, StateDict } from './nn/stateDict.js';
 
 // Training and evaluation
 export { Trainer } from './training/trainer.js';
 export type { FitOptions, TrainerOptions } from './training/trainer.js';
-export type { TrainingOptions } from './training/options.js';
-export type { EpochRecord, StepRecord } from './training/records.js';
+export type { ResolvedOptions, ResolvedTraining, TrainingOptions } from './training/options.js';
+export type { AuxiliaryOptions } from './training/rowLoss.js';
+export { scheduleFactor } from './training/schedule.js';
+export type { ScheduleName, ScheduleOptions } from './training/schedule.js';
+export { monitors } from './training/monitor.js';
+export type { Monitor } from './training/monitor.js';
+export type { EpochRecord, Figures, StepRecord, ValidationFigures } from './training/records.js';
 export { notebookRecipe } from './training/recipe.js';
+export type { Recipe } from './training/recipe.js';
 export { LineProgress } from './training/progress.js';
+export type { LineProgressOptions, ProgressReporter, RunInfo } from './training/progress.js';
 export { AdamW } from './training/optimizer.js';
-export type { AdamWOptions } from './training/optimizer.js';
+export type { AdamWMoments, AdamWOptions } from './training/optimizer.js';
 export { evaluate } from './training/evaluate.js';
 export type { EvaluateOptions, EvaluationReport, ModeReport } from './training/evaluate.js';
+export { classificationReport } from './training/metrics.js';
+export type { ClassificationReport, ClassReport } from './training/metrics.js';
 
 // Weights
 export { readSafetensors, writeSafetensors } from './weights/safetensors.js';
 export type { SafetensorsOptions } from './weights/safetensors.js';
+export type { WeightsSource } from './weights/source.js';
 export type { PretrainedOptions } from './weights/hub.js';

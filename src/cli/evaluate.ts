@@ -16,7 +16,7 @@ const options = {
   ),
   exclude: text('FILE', 'Leave out the rows whose text and picture both stand in this CSV'),
   batchSize: integer('Rows that are computed at once (default 32)'),
-  maxLength: integer('The longest text, in tokens (default: as in training)'),
+  maxLength: integer('The longest text, in tokens (default: as in training)', 2),
   out: text('FILE', 'Where the figures go (default: metrics-NAME.json in the run folder)'),
   json: flag('Print the figures as JSON on stdout, and nothing else there'),
   ...dataOptions,

@@ -11,6 +11,15 @@ const options = {
   json: flag('Print it as JSON on stdout, and nothing else there'),
 };
 
+/** What config.json of a run folder holds; a program that trained by itself leaves no `command`. */
+interface RunConfig {
+  readonly command?: object;
+  readonly training?: object;
+  readonly train?: object;
+  readonly validation?: object | null;
+  readonly backend?: string;
+}
+
 /** What is known of a run. */
 interface Inspection {
   readonly model: string;
@@ -22,7 +31,7 @@ interface Inspection {
   /** How many numbers are learned, by part: the encoders, and the fusion's layers. */
   readonly parameters: Record<string, number>;
   /** config.json of the run folder: what it was trained with. */
-  readonly training?: object;
+  readonly training?: RunConfig;
   /** metrics.json of the run folder: the figures of its best epoch. */
   readonly metrics?: EvaluationReport;
 }
@@ -67,8 +76,17 @@ function inspectionLines(inspection: Inspection): string[] {
     '',
     'Parameters:',
     ...table([['part', 'numbers'], ...parts, ['all', count(total)]]),
-    ...(training === undefined ? [] : section('Training', training)),
+    ...(training === undefined ? [] : trainingLines(training)),
     ...(metrics === undefined ? [] : ['', 'Best epoch:', ...modeTable(metrics)]),
+  ];
+}
+
+function trainingLines({ command, training, train, validation, backend }: RunConfig): string[] {
+  return [
+    ...section('Training', { backend, ...training }),
+    ...(train === undefined ? [] : section('Rows to train on', train)),
+    ...(validation == null ? [] : section('Rows of validation', validation)),
+    ...(command === undefined ? [] : section('Options, paths relative to the run folder', command)),
   ];
 }
 

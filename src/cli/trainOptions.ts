@@ -54,6 +54,7 @@ const trainingOptions = {
   ),
   freeze: choice(['text', 'image', 'both'], 'Encoders that stay as they are (default: none)'),
   auxiliary: number('What the losses of text alone and image alone count (default 1; 0: nothing)'),
+  auxiliaryDetached: flag('Keep those losses out of the encoders'),
   maxLength: integer("The longest text, in tokens (default: the tokenizer's)", 2),
   monitor: choice(
     ['accuracy', 'macroF1', 'weightedF1', 'auc', 'loss', 'ece'],
@@ -101,7 +102,9 @@ export const pathOptions: readonly (keyof TrainValues)[] = [
 
 /** What the trainer is told; what was not given is left to it. */
 export function trainingOf(values: TrainValues): TrainingOptions {
-  const { warmup, accumulate, auxiliary, freeze } = values;
+  const { warmup, accumulate, auxiliary: weight, auxiliaryDetached, freeze } = values;
+  const reachEncoders = auxiliaryDetached ? false : undefined;
+  const auxiliary = defined({ weight, reachEncoders });
   const { epochs, batchSize, learningRate, textLearningRate, imageLearningRate } = values;
   const { headLearningRate, schedule, weightDecay, maxGradNorm, labelSmoothing, mixup } = values;
   const { mode, maxLength, monitor, seed } = values;
@@ -120,7 +123,7 @@ export function trainingOf(values: TrainValues): TrainingOptions {
     },
     warmupRatio: warmup,
     gradientAccumulationSteps: accumulate,
-    auxiliary: auxiliary === undefined ? undefined : { weight: auxiliary },
+    auxiliary: Object.keys(auxiliary).length === 0 ? undefined : auxiliary,
     freeze:
       freeze === undefined ? undefined : { text: freeze !== 'image', image: freeze !== 'text' },
   });

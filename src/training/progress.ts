@@ -10,8 +10,11 @@ export interface RunInfo {
 
 /** Who is told how a run goes. Nothing of it changes the run. */
 export interface ProgressReporter {
+  /** The run starts, or goes on. */
   start(info: RunInfo): void | Promise<void>;
+  /** An optimizer step was done. */
   step(record: StepRecord): void;
+  /** An epoch was done, and its rows of validation answered. */
   epoch(record: EpochRecord): void;
   /** The run has ended, well or not. */
   stop(): void;

@@ -1,0 +1,120 @@
+import { InputError, messageOf } from '../index.js';
+import type { BertResNetModel, CsvCell, CsvDataset, Example, Mode, Prediction } from '../index.js';
+
+/** How rows are predicted. */
+export interface RowOptions {
+  /** What every answer rests on; by default what the row has. */
+  readonly mode?: Mode;
+  /** The longest text, in tokens. */
+  readonly maxLength?: number;
+  /** Rows that are computed at once. */
+  readonly batchSize: number;
+  readonly signal: AbortSignal;
+}
+
+type Answer = Prediction | undefined;
+
+/** Predicts the rows of a CSV, a batch at a time, and counts what it sees. */
+export class RowPredictor {
+  /** The number of rows that were given each label. */
+  readonly answers: Map<string, number>;
+  /** Rows whose picture could not be read. */
+  unreadable = 0;
+  /** Rows without an answer: what the mode needs is not there. */
+  unanswered = 0;
+  readonly #added: readonly string[];
+  readonly #kept: readonly number[];
+
+  constructor(
+    readonly model: BertResNetModel,
+    readonly rows: CsvDataset,
+    readonly options: RowOptions,
+  ) {
+    const { labels } = model;
+    this.answers = new Map(labels.map((label) => [label, 0]));
+    this.#added = ['prediction', 'probability', ...labels.map((label) => `probability_${label}`)];
+    const kept = rows.columns.map((_, c) => c);
+    this.#kept = kept.filter((c) => !this.#added.includes(rows.columns[c]!));
+  }
+
+  /** The columns that came in, less those of an earlier prediction, and those that are added. */
+  get columns(): string[] {
+    return [...this.#kept.map((c) => this.rows.columns[c]!), ...this.#added];
+  }
+
+  /** The rows under `columns`. @throws InputError at a bad row, where the policy for them is `error` */
+  async *records(): AsyncGenerator<CsvCell[]> {
+    const { size } = this.rows;
+    const { batchSize, signal } = this.options;
+    for (let start = 0; start < size; start += batchSize) {
+      signal.throwIfAborted();
+      const length = Math.min(batchSize, size - start);
+      const positions = Array.from({ length }, (_, i) => start + i);
+      const [cells, answers] = [await this.rows.rows(positions), await this.#answer(positions)];
+      for (const [i, answer] of answers.entries()) {
+        yield [...this.#kept.map((c) => cells[i]![c]), ...this.#cellsOf(answer)];
+      }
+    }
+  }
+
+  #cellsOf(answer: Answer): CsvCell[] {
+    if (answer === undefined) {
+      this.unanswered++;
+      return this.#added.map(() => null);
+    }
+    const { label, probability, probabilities } = answer;
+    this.answers.set(label, this.answers.get(label)! + 1);
+    const each = this.model.labels.map((name) => probabilities[name]!);
+    return [label, ...[probability, ...each].map(asWritten)];
+  }
+
+  /** The answers to some rows; undefined to one that the policy for bad rows leaves unanswered. */
+  async #answer(positions: readonly number[]): Promise<Answer[]> {
+    const examples = await this.rows.examples(positions);
+    try {
+      return await this.#predict(examples);
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+    }
+    // One of them cannot be answered: each is tried on its own, so that an error names its row.
+    const answers: Answer[] = [];
+    for (const [i, example] of examples.entries()) {
+      answers.push(await this.#answerOne(positions[i]!, example));
+    }
+    return answers;
+  }
+
+  async #answerOne(position: number, example: Example): Promise<Answer> {
+    const { rows, options } = this;
+    try {
+      const [answer] = await this.#predict([example]);
+      return answer;
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      if (rows.onBadRow === 'error') {
+        throw new InputError(`${rows.describe(position)}: ${messageOf(error)}`);
+      }
+      if (lacksInput(example, options.mode)) return undefined;
+      this.unreadable++;
+      const { text } = example;
+      const alone = rows.onBadRow === 'missing' && options.mode === undefined && text !== undefined;
+      return alone ? (await this.#predict([{ text }]))[0] : undefined;
+    }
+  }
+
+  #predict(examples: readonly Example[]): Promise<Prediction[]> {
+    const { mode, maxLength, batchSize } = this.options;
+    const inputs = examples.map(({ text, image }) => ({ text, image }));
+    return this.model.predict(inputs, { mode, maxLength, batchSize });
+  }
+}
+
+function lacksInput({ text, image }: Example, mode: Mode | undefined): boolean {
+  if (mode === undefined) return text === undefined && image === undefined;
+  return (mode !== 'image' && text === undefined) || (mode !== 'text' && image === undefined);
+}
+
+/** Seven digits: what a 32-bit float holds. */
+function asWritten(probability: number): number {
+  return Number(probability.toPrecision(7));
+}
