@@ -132,7 +132,11 @@ export class BertResNetModel extends Module {
   /** The number of tokens at which texts are cut: what is asked for, within what tokenizer and encoder take. */
   textLength(asked = Infinity): number | undefined {
     const { tokenizer, textEncoder } = this;
-    const length = Math.min(asked, tokenizer?.maxLength ?? Infinity, textEncoder.maxLength ?? Infinity);
+    const length = Math.min(
+      asked,
+      tokenizer?.maxLength ?? Infinity,
+      textEncoder.maxLength ?? Infinity,
+    );
     return Number.isFinite(length) ? length : undefined;
   }
 

@@ -6,7 +6,10 @@ import { useBackend } from '../src/backends/select.js';
 export const backends = ['cpu', 'onnxruntime'] as const;
 
 /** One test body for every backend that is present; none may leave a tensor behind. */
-export function describeBackends(title: string, body: (backend: (typeof backends)[number]) => void): void {
+export function describeBackends(
+  title: string,
+  body: (backend: (typeof backends)[number]) => void,
+): void {
   describe.each(backends)(`${title} on %s`, (backend) => {
     let before = 0;
     beforeAll(async () => {

@@ -5,7 +5,12 @@ import { registerOnnxRuntime } from '../../src/backends/onnxruntime/index.js';
 import type { OnnxRuntimeBackend } from '../../src/backends/onnxruntime/backend.js';
 import { Value, emit, scalar } from '../../src/backends/onnxruntime/graph.js';
 import { transpose, transposedView } from '../../src/backends/onnxruntime/layout.js';
-import { fingerprint, peakBytes, plan, printProgram } from '../../src/backends/onnxruntime/program.js';
+import {
+  fingerprint,
+  peakBytes,
+  plan,
+  printProgram,
+} from '../../src/backends/onnxruntime/program.js';
 import { PromiseCache } from '../../src/backends/onnxruntime/cache.js';
 import { useBackend } from '../../src/backends/select.js';
 import { expectClose } from '../backends.js';
@@ -35,7 +40,10 @@ describe('lazy evaluation', () => {
     expect(backend.stats.runs).toBe(runs);
     expect(Array.from(await y.data())).toEqual([1, 4, 9]);
     expect(backend.stats.runs).toBe(runs + 1);
-    expectClose(await z.data(), [1, 2, 3].map((v) => Math.exp(-v)));
+    expectClose(
+      await z.data(),
+      [1, 2, 3].map((v) => Math.exp(-v)),
+    );
     expect(backend.stats.runs).toBe(runs + 1);
     tf.dispose([x, y, z]);
     expectNothingLeft();
@@ -43,7 +51,9 @@ describe('lazy evaluation', () => {
 
   test('compiles a structure once, whatever the values', async () => {
     const step = async (rate: number) => {
-      const y = tf.tidy(() => tf.sum(tf.mul(tf.add(tf.fill([300], rate), tf.range(0, 300)), tf.scalar(rate))));
+      const y = tf.tidy(() =>
+        tf.sum(tf.mul(tf.add(tf.fill([300], rate), tf.range(0, 300)), tf.scalar(rate))),
+      );
       const [value] = await y.data();
       y.dispose();
       return value!;
@@ -83,7 +93,10 @@ describe('lazy evaluation', () => {
   });
 
   test('dataSync reads what is there, and computes what is not', async () => {
-    const x = tf.tensor([[1, 2], [3, 4]]);
+    const x = tf.tensor([
+      [1, 2],
+      [3, 4],
+    ]);
     expect(Array.from(x.dataSync())).toEqual([1, 2, 3, 4]);
     const y = tf.sum(x, 1);
     expect(Array.from(y.dataSync())).toEqual([3, 7]);
@@ -97,7 +110,9 @@ describe('lazy evaluation', () => {
     const y = tf.exp(x);
     const reading = x.data();
     await Promise.resolve();
-    expect(() => y.dataSync()).toThrow('onnxruntime: dataSync() needs a value that has been computed');
+    expect(() => y.dataSync()).toThrow(
+      'onnxruntime: dataSync() needs a value that has been computed',
+    );
     await reading;
     tf.disposeVariables();
     tf.dispose([x, y]);
@@ -107,7 +122,10 @@ describe('lazy evaluation', () => {
   });
 
   test('a failure names itself, stays with what depends on it and spares the rest', async () => {
-    const table = tf.tensor([[1, 2], [3, 4]]);
+    const table = tf.tensor([
+      [1, 2],
+      [3, 4],
+    ]);
     const bad = tf.gather(table, tf.tensor1d([7], 'int32'));
     const worse = tf.add(bad, 1);
     await expect(bad.data()).rejects.toThrow('onnxruntime: a graph could not be computed');
@@ -122,9 +140,9 @@ describe('lazy evaluation', () => {
 
   test('a kernel that is missing says so, and what to do', () => {
     const x = tf.tensor4d([1], [1, 1, 1, 1]);
-    expect(() => tf.image.cropAndResize(x, tf.tensor2d([[0, 0, 1, 1]]), tf.tensor1d([0], 'int32'), [1, 1])).toThrow(
-      /onnxruntime: the kernel CropAndResize is not implemented.*useBackend\('cpu'\)/,
-    );
+    expect(() =>
+      tf.image.cropAndResize(x, tf.tensor2d([[0, 0, 1, 1]]), tf.tensor1d([0], 'int32'), [1, 1]),
+    ).toThrow(/onnxruntime: the kernel CropAndResize is not implemented.*useBackend\('cpu'\)/);
   });
 
   test('tensors move between backends', async () => {
@@ -142,9 +160,17 @@ describe('lazy evaluation', () => {
   test('a thousand training steps leave no tensor, value or program behind', async () => {
     const w = tf.variable(tf.tensor([[0.5], [-0.25]]));
     const optimizer = tf.train.adam(0.01);
-    const x = tf.tensor([[1, 2], [3, 4], [5, 6]]);
+    const x = tf.tensor([
+      [1, 2],
+      [3, 4],
+      [5, 6],
+    ]);
     const step = async () => {
-      const loss = optimizer.minimize(() => tf.mean(tf.square(tf.matMul(x, w as tf.Tensor2D))) as tf.Scalar, true, [w])!;
+      const loss = optimizer.minimize(
+        () => tf.mean(tf.square(tf.matMul(x, w as tf.Tensor2D))) as tf.Scalar,
+        true,
+        [w],
+      )!;
       const [value] = await loss.data();
       loss.dispose();
       return value!;
@@ -226,12 +252,15 @@ describe('programs', () => {
       return step!.kind === 'program' ? fingerprint(step!.program) : '';
     };
     expect(key(double(x()))).toBe(key(double(x())));
-    expect(key(emit('Mul', [x(), scalar(-0)], x()))).not.toBe(key(emit('Mul', [x(), scalar(0)], x())));
+    expect(key(emit('Mul', [x(), scalar(-0)], x()))).not.toBe(
+      key(emit('Mul', [x(), scalar(0)], x())),
+    );
     expect(key(transpose(x(), [1, 0]))).not.toBe(key(double(x())));
   });
 
   test('need the memory of what is alive at the same time', () => {
-    const chain = (length: number, value: Value): Value => (length === 0 ? value : chain(length - 1, double(value)));
+    const chain = (length: number, value: Value): Value =>
+      length === 0 ? value : chain(length - 1, double(value));
     const [step] = plan([chain(10, x())]);
     expect(step!.kind === 'program' && peakBytes(step!.program)).toBe(2 * 24);
   });
@@ -273,7 +302,9 @@ describe('PromiseCache', () => {
     const failing = () => ({ value: Promise.reject<string>(new Error('no')), weight: 1 });
     await expect(cache.get('bad', failing)).rejects.toThrow('no');
     await new Promise(setImmediate);
-    expect(await cache.get('bad', () => ({ value: Promise.resolve('good'), weight: 1 }))).toBe('good');
+    expect(await cache.get('bad', () => ({ value: Promise.resolve('good'), weight: 1 }))).toBe(
+      'good',
+    );
     await cache.clear();
     expect(cache.size).toBe(0);
   });
@@ -294,8 +325,12 @@ describe('useBackend', () => {
   });
 
   test('threads are refused where they are no number, or come too late', async () => {
-    await expect(useBackend('onnxruntime', { threads: 0 })).rejects.toThrow(/^onnxruntime: threads must be/);
-    await expect(useBackend('onnxruntime', { threads: 7 })).rejects.toThrow(/threads cannot change .* got 7/);
+    await expect(useBackend('onnxruntime', { threads: 0 })).rejects.toThrow(
+      /^onnxruntime: threads must be/,
+    );
+    await expect(useBackend('onnxruntime', { threads: 7 })).rejects.toThrow(
+      /threads cannot change .* got 7/,
+    );
   });
 
   test('an unknown backend lists the known ones', async () => {

@@ -11,7 +11,10 @@ type Operation = readonly [name: keyof typeof operations, a: number, b: number];
 const filter = (kind: string, shape: [number, number, number, number]) => {
   const random = new Random(kind, ...shape);
   const size = shape.reduce((a, b) => a * b, 1);
-  return tf.tensor(Float32Array.from({ length: size }, () => random.uniform(-0.3, 0.3)), shape) as tf.Tensor4D;
+  return tf.tensor(
+    Float32Array.from({ length: size }, () => random.uniform(-0.3, 0.3)),
+    shape,
+  ) as tf.Tensor4D;
 };
 
 const operations = {
@@ -23,14 +26,29 @@ const operations = {
   centreRows: (a: tf.Tensor4D) => tf.sub(a, tf.mean(a, [1], true)),
   convolve: (a: tf.Tensor4D) => tf.conv2d(a, filter('conv', [3, 3, 3, 3]), 1, 'same'),
   convolveTurned: (a: tf.Tensor4D) =>
-    tf.conv2d(a, tf.transpose(filter('turned', [3, 3, 3, 3]), [2, 3, 1, 0]) as tf.Tensor4D, 1, 'same'),
+    tf.conv2d(
+      a,
+      tf.transpose(filter('turned', [3, 3, 3, 3]), [2, 3, 1, 0]) as tf.Tensor4D,
+      1,
+      'same',
+    ),
   pointwise: (a: tf.Tensor4D) => tf.conv2d(a, filter('point', [1, 1, 3, 3]), 1, 'valid'),
-  turnTwice: (a: tf.Tensor4D) => tf.transpose(tf.sigmoid(tf.transpose(a, [0, 3, 2, 1])), [0, 3, 2, 1]),
+  turnTwice: (a: tf.Tensor4D) =>
+    tf.transpose(tf.sigmoid(tf.transpose(a, [0, 3, 2, 1])), [0, 3, 2, 1]),
   turnBroadcast: (a: tf.Tensor4D) =>
-    tf.transpose(tf.add(tf.transpose(a, [0, 3, 1, 2]), tf.tensor([[[0.5]], [[-0.5]], [[0.25]]])), [0, 2, 3, 1]),
+    tf.transpose(
+      tf.add(tf.transpose(a, [0, 3, 1, 2]), tf.tensor([[[0.5]], [[-0.5]], [[0.25]]])),
+      [0, 2, 3, 1],
+    ),
   softmax: (a: tf.Tensor4D) => tf.softmax(a),
   flatten: (a: tf.Tensor4D) => tf.reshape(tf.mul(tf.reshape(a, [6, -1]), 1.5), [2, 3, 4, 3]),
-  sliceAndPad: (a: tf.Tensor4D) => tf.pad(tf.slice(a, [0, 1, 0, 0], [2, 2, 3, 3]), [[0, 0], [1, 0], [0, 1], [0, 0]]),
+  sliceAndPad: (a: tf.Tensor4D) =>
+    tf.pad(tf.slice(a, [0, 1, 0, 0], [2, 2, 3, 3]), [
+      [0, 0],
+      [1, 0],
+      [0, 1],
+      [0, 0],
+    ]),
   pool: (a: tf.Tensor4D) => tf.maxPool(a, 3, 1, 'same'),
 } as const;
 
@@ -61,7 +79,11 @@ async function outcome(backend: 'cpu' | 'onnxruntime', steps: readonly Operation
   const reading = peeked.data();
   const last = values.at(-1)!;
   const weighed = tf.tidy(() => tf.sum(tf.mul(last, peeked)));
-  const outputs = [Array.from(await last.data()), Array.from(await reading), Array.from(await weighed.data())];
+  const outputs = [
+    Array.from(await last.data()),
+    Array.from(await reading),
+    Array.from(await weighed.data()),
+  ];
   const gradient = tf.tidy(() =>
     tf.grad((input) => {
       const made = run(steps, input as tf.Tensor4D);
@@ -80,7 +102,9 @@ test('a graph compiled at once equals the same kernels one by one, forward and g
     fc.asyncProperty(program, fc.nat(20), async (steps, peek) => {
       const expected = await outcome('cpu', steps, peek);
       const actual = await outcome('onnxruntime', steps, peek);
-      expected.forEach((values, i) => expectClose(actual[i]!, values, { relative: 2e-5, absolute: 1e-5 }));
+      expected.forEach((values, i) =>
+        expectClose(actual[i]!, values, { relative: 2e-5, absolute: 1e-5 }),
+      );
     }),
     { numRuns: 80, seed: 7 },
   );

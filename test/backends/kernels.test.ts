@@ -16,7 +16,12 @@ interface Case {
   readonly relative?: number;
 }
 
-const unary = (name: string, f: (x: tf.Tensor) => tf.Tensor, range?: [number, number], gradient = true): Case => ({
+const unary = (
+  name: string,
+  f: (x: tf.Tensor) => tf.Tensor,
+  range?: [number, number],
+  gradient = true,
+): Case => ({
   name,
   shapes: [[2, 3, 1, 5]],
   compute: f,
@@ -29,11 +34,18 @@ const PAIR = [2, 3];
 /** TensorFlow.js's own gradient of some operators does not sum over the axes that were broadcast. */
 const UNSUMMED = ['maximum', 'minimum', 'squaredDifference', 'floorDiv'];
 
-const binary = (name: string, f: (a: tf.Tensor, b: tf.Tensor) => tf.Tensor, range?: [number, number]): Case[] =>
+const binary = (
+  name: string,
+  f: (a: tf.Tensor, b: tf.Tensor) => tf.Tensor,
+  range?: [number, number],
+): Case[] =>
   (
     [
       [PAIR, PAIR],
-      [[4, 1, 3], [5, 1]],
+      [
+        [4, 1, 3],
+        [5, 1],
+      ],
       [[], [2, 2]],
     ] as Shape[][]
   ).map((shapes) => ({
@@ -44,7 +56,8 @@ const binary = (name: string, f: (a: tf.Tensor, b: tf.Tensor) => tf.Tensor, rang
     gradient: name !== 'floorDiv' && (shapes[0] === shapes[1] || !UNSUMMED.includes(name)),
   }));
 
-const i32 = (values: number[], shape?: number[]) => tf.tensor(values, shape ?? [values.length], 'int32');
+const i32 = (values: number[], shape?: number[]) =>
+  tf.tensor(values, shape ?? [values.length], 'int32');
 const nhwc = (x: tf.Tensor) => x as tf.Tensor4D;
 
 const cases: Case[] = [
@@ -103,10 +116,18 @@ const cases: Case[] = [
   ...binary('atan2', tf.atan2),
   {
     name: 'where',
-    shapes: [[3, 4], [3, 4]],
+    shapes: [
+      [3, 4],
+      [3, 4],
+    ],
     compute: (a, b) => tf.where(tf.tensor([[true], [false], [true]]), a!, b!),
   },
-  { name: 'where compared', shapes: [[3, 4], [4]], compute: (a, b) => tf.where(tf.greater(a!, b!), a!, b!), gradient: false },
+  {
+    name: 'where compared',
+    shapes: [[3, 4], [4]],
+    compute: (a, b) => tf.where(tf.greater(a!, b!), a!, b!),
+    gradient: false,
+  },
   ...(['equal', 'notEqual', 'greater', 'greaterEqual', 'less', 'lessEqual'] as const).map(
     (name): Case => ({
       name,
@@ -115,23 +136,45 @@ const cases: Case[] = [
       gradient: false,
     }),
   ),
-  ...(['logicalAnd', 'logicalOr', 'logicalXor'] as const).map(
-    (name): Case => ({
-      name,
-      shapes: [[3, 4], [4]],
-      compute: (a, b) => tf[name](tf.greater(a!, 0), tf.greater(b!, 0)),
-      gradient: false,
-    }),
-  ),
+  ...(['logicalAnd', 'logicalOr', 'logicalXor'] as const).map((name): Case => ({
+    name,
+    shapes: [[3, 4], [4]],
+    compute: (a, b) => tf[name](tf.greater(a!, 0), tf.greater(b!, 0)),
+    gradient: false,
+  })),
   unary('logicalNot', (x) => tf.logicalNot(tf.greater(x, 0)), undefined, false),
-  { name: 'addN', shapes: [[2, 3], [2, 3], [2, 3]], compute: (...x) => tf.addN(x) },
+  {
+    name: 'addN',
+    shapes: [
+      [2, 3],
+      [2, 3],
+      [2, 3],
+    ],
+    compute: (...x) => tf.addN(x),
+  },
   { name: 'prelu', shapes: [[2, 3, 4], [4]], compute: (x, a) => tf.prelu(x!, a!) },
   ...([null, 0, [1, 2], [-1]] as (number | number[] | null)[]).flatMap((axis) =>
     [false, true].flatMap((keep): Case[] => [
-      { name: `sum ${axis} ${keep}`, shapes: [[2, 3, 4]], compute: (x) => tf.sum(x!, axis ?? undefined, keep) },
-      { name: `mean ${axis} ${keep}`, shapes: [[2, 3, 4]], compute: (x) => tf.mean(x!, axis ?? undefined, keep) },
-      { name: `max ${axis} ${keep}`, shapes: [[2, 3, 4]], compute: (x) => tf.max(x!, axis ?? undefined, keep) },
-      { name: `min ${axis} ${keep}`, shapes: [[2, 3, 4]], compute: (x) => tf.min(x!, axis ?? undefined, keep) },
+      {
+        name: `sum ${axis} ${keep}`,
+        shapes: [[2, 3, 4]],
+        compute: (x) => tf.sum(x!, axis ?? undefined, keep),
+      },
+      {
+        name: `mean ${axis} ${keep}`,
+        shapes: [[2, 3, 4]],
+        compute: (x) => tf.mean(x!, axis ?? undefined, keep),
+      },
+      {
+        name: `max ${axis} ${keep}`,
+        shapes: [[2, 3, 4]],
+        compute: (x) => tf.max(x!, axis ?? undefined, keep),
+      },
+      {
+        name: `min ${axis} ${keep}`,
+        shapes: [[2, 3, 4]],
+        compute: (x) => tf.min(x!, axis ?? undefined, keep),
+      },
       {
         name: `prod ${axis} ${keep}`,
         shapes: [[2, 3, 4]],
@@ -155,10 +198,46 @@ const cases: Case[] = [
   unary('transpose', (x) => tf.transpose(x, [3, 0, 2, 1])),
   unary('transpose of transpose', (x) => tf.transpose(tf.transpose(x, [3, 0, 2, 1]), [2, 1, 0, 3])),
   unary('slice', (x) => tf.slice(x, [0, 1, 0, 2], [-1, 2, 1, 2])),
-  unary('stridedSlice', (x) => tf.stridedSlice(x, [0, 0, 0, 0], [2, 3, 1, 5], [1, 2, 1, 3]), undefined, false),
-  unary('stridedSlice back', (x) => tf.stridedSlice(x, [1, 2, 0, 4], [0, 0, 1, 0], [-1, -1, 1, -2]), undefined, false),
-  unary('pad', (x) => tf.pad(x, [[0, 1], [2, 0], [0, 0], [1, 1]], 0.5)),
-  unary('mirrorPad', (x) => tf.mirrorPad(x, [[0, 1], [2, 0], [0, 0], [1, 1]], 'reflect'), undefined, false),
+  unary(
+    'stridedSlice',
+    (x) => tf.stridedSlice(x, [0, 0, 0, 0], [2, 3, 1, 5], [1, 2, 1, 3]),
+    undefined,
+    false,
+  ),
+  unary(
+    'stridedSlice back',
+    (x) => tf.stridedSlice(x, [1, 2, 0, 4], [0, 0, 1, 0], [-1, -1, 1, -2]),
+    undefined,
+    false,
+  ),
+  unary('pad', (x) =>
+    tf.pad(
+      x,
+      [
+        [0, 1],
+        [2, 0],
+        [0, 0],
+        [1, 1],
+      ],
+      0.5,
+    ),
+  ),
+  unary(
+    'mirrorPad',
+    (x) =>
+      tf.mirrorPad(
+        x,
+        [
+          [0, 1],
+          [2, 0],
+          [0, 0],
+          [1, 1],
+        ],
+        'reflect',
+      ),
+    undefined,
+    false,
+  ),
   unary('reverse', (x) => tf.reverse(x, [0, 3])),
   unary('tile', (x) => tf.tile(x, [2, 1, 3, 1])),
   unary('broadcastTo', (x) => tf.broadcastTo(x, [2, 3, 4, 5])),
@@ -170,24 +249,86 @@ const cases: Case[] = [
   unary('zerosLike', (x) => tf.add(tf.zerosLike(x), x)),
   unary('onesLike', (x) => tf.mul(tf.onesLike(x), x)),
   { name: 'fill', shapes: [[10, 9]], compute: (x) => tf.mul(x!, tf.fill([10, 9], 0.3)) },
-  { name: 'range and linspace', shapes: [[4]], compute: (x) => tf.mul(tf.add(x!, tf.range(0, 4)), tf.linspace(0, 1, 4)) },
+  {
+    name: 'range and linspace',
+    shapes: [[4]],
+    compute: (x) => tf.mul(tf.add(x!, tf.range(0, 4)), tf.linspace(0, 1, 4)),
+  },
   { name: 'oneHot', shapes: [[4, 3]], compute: (x) => tf.mul(x!, tf.oneHot(i32([0, 2, 1, 2]), 3)) },
-  { name: 'oneHot other values', shapes: [[4, 3]], compute: (x) => tf.mul(x!, tf.oneHot(i32([0, 2, 1, 5]), 3, 2, -1)) },
-  { name: 'concat', shapes: [[2, 3], [2, 5]], compute: (a, b) => tf.concat([a!, b!], -1) },
-  { name: 'concat with nothing', shapes: [[2, 3], [0, 3]], compute: (a, b) => tf.concat([a!, b!], 0), gradient: false },
+  {
+    name: 'oneHot other values',
+    shapes: [[4, 3]],
+    compute: (x) => tf.mul(x!, tf.oneHot(i32([0, 2, 1, 5]), 3, 2, -1)),
+  },
+  {
+    name: 'concat',
+    shapes: [
+      [2, 3],
+      [2, 5],
+    ],
+    compute: (a, b) => tf.concat([a!, b!], -1),
+  },
+  {
+    name: 'concat with nothing',
+    shapes: [
+      [2, 3],
+      [0, 3],
+    ],
+    compute: (a, b) => tf.concat([a!, b!], 0),
+    gradient: false,
+  },
   { name: 'gather', shapes: [[5, 3, 2]], compute: (x) => tf.gather(x!, i32([4, 0, 0, 3], [2, 2])) },
   { name: 'gather axis 1', shapes: [[5, 3, 2]], compute: (x) => tf.gather(x!, i32([2, 0, 0]), 1) },
-  { name: 'gatherND', shapes: [[5, 3, 2]], compute: (x) => tf.gatherND(x!, i32([4, 0, 0, 2], [2, 2])), gradient: false },
-  { name: 'scatterND', shapes: [[3, 2]], compute: (x) => tf.scatterND(i32([4, 0, 4], [3, 1]), x!, [5, 2]), gradient: false },
+  {
+    name: 'gatherND',
+    shapes: [[5, 3, 2]],
+    compute: (x) => tf.gatherND(x!, i32([4, 0, 0, 2], [2, 2])),
+    gradient: false,
+  },
+  {
+    name: 'scatterND',
+    shapes: [[3, 2]],
+    compute: (x) => tf.scatterND(i32([4, 0, 4], [3, 1]), x!, [5, 2]),
+    gradient: false,
+  },
   {
     name: 'unsortedSegmentSum',
     shapes: [[5, 3]],
     compute: (x) => tf.unsortedSegmentSum(x as tf.Tensor2D, i32([1, 0, 1, 3, 1]) as tf.Tensor1D, 4),
   },
-  { name: 'matMul', shapes: [[3, 4], [4, 5]], compute: (a, b) => tf.matMul(a!, b!) },
-  { name: 'matMul transposed', shapes: [[4, 3], [5, 4]], compute: (a, b) => tf.matMul(a!, b!, true, true) },
-  { name: 'matMul batch', shapes: [[2, 3, 4], [2, 5, 4]], compute: (a, b) => tf.matMul(a!, b!, false, true) },
-  { name: 'matMul broadcast', shapes: [[1, 3, 4], [3, 4, 5]], compute: (a, b) => tf.matMul(a!, b!), gradient: false },
+  {
+    name: 'matMul',
+    shapes: [
+      [3, 4],
+      [4, 5],
+    ],
+    compute: (a, b) => tf.matMul(a!, b!),
+  },
+  {
+    name: 'matMul transposed',
+    shapes: [
+      [4, 3],
+      [5, 4],
+    ],
+    compute: (a, b) => tf.matMul(a!, b!, true, true),
+  },
+  {
+    name: 'matMul batch',
+    shapes: [
+      [2, 3, 4],
+      [2, 5, 4],
+    ],
+    compute: (a, b) => tf.matMul(a!, b!, false, true),
+  },
+  {
+    name: 'matMul broadcast',
+    shapes: [
+      [1, 3, 4],
+      [3, 4, 5],
+    ],
+    compute: (a, b) => tf.matMul(a!, b!),
+    gradient: false,
+  },
   {
     name: 'fused matMul',
     shapes: [[3, 4], [4, 5], [5]],
@@ -205,23 +346,37 @@ const cases: Case[] = [
       [[2, 9, 9, 3], [3, 3, 3, 4], 1, 'valid', 2],
       [[1, 11, 10, 3], [7, 7, 3, 4], 2, 3, 1],
     ] as [Shape, Shape, number | [number, number], 'same' | 'valid' | number, number][]
-  ).map(
-    ([x, w, strides, pad, dilations]): Case => ({
-      name: `conv2d ${JSON.stringify([x, w, strides, pad, dilations])}`,
-      shapes: [x, w],
-      compute: (a, b) => tf.conv2d(nhwc(a!), nhwc(b!), strides, pad, 'NHWC', dilations, typeof pad === 'number' ? 'floor' : undefined),
-      gradient: dilations === 1, // TensorFlow.js has no gradient of a dilated convolution
-      relative: 2e-5,
-    }),
-  ),
+  ).map(([x, w, strides, pad, dilations]): Case => ({
+    name: `conv2d ${JSON.stringify([x, w, strides, pad, dilations])}`,
+    shapes: [x, w],
+    compute: (a, b) =>
+      tf.conv2d(
+        nhwc(a!),
+        nhwc(b!),
+        strides,
+        pad,
+        'NHWC',
+        dilations,
+        typeof pad === 'number' ? 'floor' : undefined,
+      ),
+    gradient: dilations === 1, // TensorFlow.js has no gradient of a dilated convolution
+    relative: 2e-5,
+  })),
   {
     name: 'conv2d of OIHW filters, normalised, twice',
     shapes: [[2, 6, 5, 3], [4, 3, 3, 3], [4, 4, 1, 1], [4]],
     compute: (x, w, v, b) => {
-      const first = tf.relu(tf.add(tf.conv2d(nhwc(x!), nhwc(tf.transpose(w!, [2, 3, 1, 0])), 1, 'same'), b!));
+      const first = tf.relu(
+        tf.add(tf.conv2d(nhwc(x!), nhwc(tf.transpose(w!, [2, 3, 1, 0])), 1, 'same'), b!),
+      );
       const centred = tf.sub(first, tf.mean(first, [0, 1, 2]));
       const second = tf.conv2d(nhwc(centred), nhwc(tf.transpose(v!, [2, 3, 1, 0])), 1, 'valid');
-      return tf.conv2d(nhwc(tf.add(second, first)), nhwc(tf.transpose(v!, [2, 3, 1, 0])), 2, 'valid');
+      return tf.conv2d(
+        nhwc(tf.add(second, first)),
+        nhwc(tf.transpose(v!, [2, 3, 1, 0])),
+        2,
+        'valid',
+      );
     },
     relative: 2e-5,
   },
@@ -236,7 +391,11 @@ const cases: Case[] = [
     const rounding = typeof pad === 'number' ? 'floor' : undefined;
     const name = JSON.stringify([x, size, strides, pad]);
     return [
-      { name: `maxPool ${name}`, shapes: [x], compute: (a: tf.Tensor) => tf.maxPool(nhwc(a), size, strides, pad, rounding) },
+      {
+        name: `maxPool ${name}`,
+        shapes: [x],
+        compute: (a: tf.Tensor) => tf.maxPool(nhwc(a), size, strides, pad, rounding),
+      },
       {
         name: `avgPool ${name}`,
         shapes: [x],
@@ -249,23 +408,44 @@ const cases: Case[] = [
     name: 'batchNorm',
     shapes: [[2, 3, 4, 5], [5], [5], [5]],
     compute: (x, mean, offset, scale) =>
-      tf.batchNorm(x!, mean as tf.Tensor1D, tf.exp(mean!) as tf.Tensor1D, offset as tf.Tensor1D, scale as tf.Tensor1D, 1e-5),
+      tf.batchNorm(
+        x!,
+        mean as tf.Tensor1D,
+        tf.exp(mean!) as tf.Tensor1D,
+        offset as tf.Tensor1D,
+        scale as tf.Tensor1D,
+        1e-5,
+      ),
     relative: 3e-5,
   },
   unary('moments', (x) => tf.moments(x, [0, 3]).variance),
-  unary('int32 arithmetic', (x) => {
-    const n = tf.cast(tf.mul(x, 10), 'int32');
-    return tf.add(tf.add(tf.mul(n, n), tf.sum(n)), tf.add(tf.max(n), tf.cast(tf.floorDiv(n, i32([3])), 'int32')));
-  }, undefined, false),
+  unary(
+    'int32 arithmetic',
+    (x) => {
+      const n = tf.cast(tf.mul(x, 10), 'int32');
+      return tf.add(
+        tf.add(tf.mul(n, n), tf.sum(n)),
+        tf.add(tf.max(n), tf.cast(tf.floorDiv(n, i32([3])), 'int32')),
+      );
+    },
+    undefined,
+    false,
+  ),
 ];
 
-async function outputsOf(backend: 'cpu' | 'onnxruntime', { shapes, compute, range, gradient }: Case) {
+async function outputsOf(
+  backend: 'cpu' | 'onnxruntime',
+  { shapes, compute, range, gradient }: Case,
+) {
   await useBackend(backend);
   const random = new Random('kernels', ...shapes.flat());
   const [low, high] = range ?? [-2, 2];
   const inputs = shapes.map((shape) => {
     const size = shape.reduce((a, b) => a * b, 1);
-    return tf.tensor(Float32Array.from({ length: size }, () => random.uniform(low, high)), shape as number[]);
+    return tf.tensor(
+      Float32Array.from({ length: size }, () => random.uniform(low, high)),
+      shape as number[],
+    );
   });
   const before = tf.memory().numTensors;
   const y = tf.tidy(() => compute(...inputs));
@@ -293,7 +473,10 @@ describe('kernels of onnxruntime equal those of cpu, forward and gradient', () =
     expect(actual.shape).toEqual(expected.shape);
     expect(actual.dtype).toBe(expected.dtype);
     expected.outputs.forEach((output, i) =>
-      expectClose(actual.outputs[i]!, output, { relative: example.relative ?? 1e-5, absolute: 1e-6 }),
+      expectClose(actual.outputs[i]!, output, {
+        relative: example.relative ?? 1e-5,
+        absolute: 1e-6,
+      }),
     );
   });
 });

@@ -14,7 +14,10 @@ afterAll(() => {
 async function train(): Promise<number[]> {
   const values = (shape: number[], seed: number) => {
     const size = shape.reduce((a, b) => a * b, 1);
-    return tf.tensor(Float32Array.from({ length: size }, (_, i) => Math.sin(seed + i)), shape);
+    return tf.tensor(
+      Float32Array.from({ length: size }, (_, i) => Math.sin(seed + i)),
+      shape,
+    );
   };
   const x = values([2, 5, 5, 3], 1) as tf.Tensor4D;
   const filter = tf.variable(values([3, 3, 3, 4], 2)) as tf.Variable;

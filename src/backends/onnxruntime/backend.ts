@@ -1,5 +1,10 @@
 import { DataStorage, KernelBackend, engine, util } from '@tensorflow/tfjs-core';
-import type { BackendValues, DataType, DataToGPUWebGLOption, TensorInfo } from '@tensorflow/tfjs-core';
+import type {
+  BackendValues,
+  DataType,
+  DataToGPUWebGLOption,
+  TensorInfo,
+} from '@tensorflow/tfjs-core';
 import { messageOf } from '../../errors.js';
 import { PromiseCache } from './cache.js';
 import { Value, sizeOf } from './graph.js';
@@ -52,7 +57,9 @@ export class OnnxRuntimeBackend extends KernelBackend {
   readonly #data = new DataStorage<TensorData>(this, engine());
   readonly #pending = new Set<Value>();
   readonly #holders = new Map<BackendValues, number>();
-  readonly #executables = new PromiseCache<Executable>(CACHE_BOUNDS, (executable) => executable.release());
+  readonly #executables = new PromiseCache<Executable>(CACHE_BOUNDS, (executable) =>
+    executable.release(),
+  );
   readonly #load: () => Promise<Runtime>;
   #runtime: Promise<Runtime> | undefined;
   #loaded: Runtime | undefined;
@@ -78,7 +85,9 @@ export class OnnxRuntimeBackend extends KernelBackend {
   lookUp({ dataId, shape }: TensorInfo): Value {
     const { value } = this.#data.get(dataId);
     if (util.arraysEqual(value.shape as number[], shape)) return value;
-    throw new Error(`internal: a tensor of shape [${shape}] holds a value of shape [${value.shape}]`);
+    throw new Error(
+      `internal: a tensor of shape [${shape}] holds a value of shape [${value.shape}]`,
+    );
   }
 
   /** Makes a tensor of a value. */
@@ -101,8 +110,10 @@ export class OnnxRuntimeBackend extends KernelBackend {
     dtype: DataType,
     refCount: number,
   ): void {
-    if (dtype === 'complex64') throw new Error('onnxruntime: complex64 is not supported; use another backend');
-    const buffer = values ?? (util.makeZerosTypedArray(sizeOf(shape), dtype as DType) as BackendValues);
+    if (dtype === 'complex64')
+      throw new Error('onnxruntime: complex64 is not supported; use another backend');
+    const buffer =
+      values ?? (util.makeZerosTypedArray(sizeOf(shape), dtype as DType) as BackendValues);
     this.#put(dataId, Value.of(ofType(buffer, dtype), shape, dtype as DType), refCount);
   }
 
@@ -235,7 +246,10 @@ export class OnnxRuntimeBackend extends KernelBackend {
     for (const root of roots) this.#settle(root);
   }
 
-  async #run(runtime: Runtime, { program, feeds, fetches }: Step & { kind: 'program' }): Promise<void> {
+  async #run(
+    runtime: Runtime,
+    { program, feeds, fetches }: Step & { kind: 'program' },
+  ): Promise<void> {
     const started = performance.now();
     const key = fingerprint(program);
     this.stats.planTime += performance.now() - started;
@@ -253,7 +267,10 @@ export class OnnxRuntimeBackend extends KernelBackend {
   async #compile(runtime: Runtime, program: Program): Promise<Executable> {
     const started = performance.now();
     this.onCompile?.(program);
-    const executable = await runtime.compile(toOnnx(program), program.outputs.map(({ name }) => name));
+    const executable = await runtime.compile(
+      toOnnx(program),
+      program.outputs.map(({ name }) => name),
+    );
     this.stats.compilations++;
     this.stats.compileTime += performance.now() - started;
     return executable;
@@ -261,15 +278,21 @@ export class OnnxRuntimeBackend extends KernelBackend {
 
   #runOnHost({ node, last }: Step & { kind: 'host' }): void {
     const started = performance.now();
-    const spent = node.inputs.map((input, i) => last[i]! && input.owned && !this.#holders.has(input.buffer!));
-    const outputs = node.compute(node.inputs.map((input) => settled(input) as TypedArray), spent);
+    const spent = node.inputs.map(
+      (input, i) => last[i]! && input.owned && !this.#holders.has(input.buffer!),
+    );
+    const outputs = node.compute(
+      node.inputs.map((input) => settled(input) as TypedArray),
+      spent,
+    );
     fill(node.outputs, outputs);
     this.stats.hostTime += performance.now() - started;
   }
 
   #flushSync(): void {
     const runtime = this.#loaded;
-    if (runtime?.runSync === undefined || this.#flushing !== undefined) throw new Error(syncRefusal(runtime));
+    if (runtime?.runSync === undefined || this.#flushing !== undefined)
+      throw new Error(syncRefusal(runtime));
     const roots = this.#begin();
     try {
       for (const step of this.#plan(roots)) {
@@ -348,7 +371,10 @@ function fill(values: readonly Value[], buffers: readonly TypedArray[]): void {
   });
 }
 
-function runProgramSync(runtime: Runtime, { program, feeds, fetches }: Step & { kind: 'program' }): void {
+function runProgramSync(
+  runtime: Runtime,
+  { program, feeds, fetches }: Step & { kind: 'program' },
+): void {
   const names = program.outputs.map(({ name }) => name);
   const outputs = runtime.runSync!(toOnnx(program), names, toFeeds(program, feeds));
   fill(fetches, outputs);
@@ -365,8 +391,11 @@ function toFeeds(program: Program, values: readonly Value[]): Feed[] {
 
 /** The values in the array type of their dtype; TensorFlow.js itself may hand over a plain array. */
 function ofType(values: BackendValues, dtype: DataType): BackendValues {
-  if (dtype === 'float32') return values instanceof Float32Array ? values : Float32Array.from(values as Uint8Array);
-  if (dtype === 'int32') return values instanceof Int32Array ? values : Int32Array.from(values as Uint8Array);
-  if (dtype === 'bool') return values instanceof Uint8Array ? values : Uint8Array.from(values as Int32Array);
+  if (dtype === 'float32')
+    return values instanceof Float32Array ? values : Float32Array.from(values as Uint8Array);
+  if (dtype === 'int32')
+    return values instanceof Int32Array ? values : Int32Array.from(values as Uint8Array);
+  if (dtype === 'bool')
+    return values instanceof Uint8Array ? values : Uint8Array.from(values as Int32Array);
   return values;
 }

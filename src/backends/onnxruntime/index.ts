@@ -8,7 +8,10 @@ import { loadRuntime } from './runtime.node.js';
 const NAME = 'onnxruntime';
 
 /** How ONNX Runtime is to be loaded, and whether it has been. */
-const runtime: { threads: number | undefined; loaded: boolean } = { threads: undefined, loaded: false };
+const runtime: { threads: number | undefined; loaded: boolean } = {
+  threads: undefined,
+  loaded: false,
+};
 
 /**
  * Registers the backend `onnxruntime` with TensorFlow.js, unless that has been done. ONNX Runtime itself is loaded

@@ -31,7 +31,11 @@ export function transposedView(value: Value): TransposedView | undefined {
 export function transpose(value: Value, perm: readonly number[]): Value {
   if (perm.every((axis, i) => axis === i)) return value;
   const view = transposedView(value);
-  if (view !== undefined) return transpose(view.base, perm.map((axis) => view.perm[axis]!));
+  if (view !== undefined)
+    return transpose(
+      view.base,
+      perm.map((axis) => view.perm[axis]!),
+    );
   const shape = perm.map((axis) => value.shape[axis]!);
   const moving = perm.filter((axis) => value.shape[axis] !== 1);
   if (isAscending(moving)) return reshape(value, shape);
@@ -47,7 +51,8 @@ export function reshape(value: Value, shape: readonly number[]): Value {
   if (sameShape(value.shape, shape)) return value;
   if (value.buffer !== undefined) return Value.of(value.buffer, shape, value.dtype as 'float32');
   const { node } = value;
-  if (node?.kind === 'onnx' && node.op === 'Reshape' && !value.running) return reshape(node.inputs[0] as Value, shape);
+  if (node?.kind === 'onnx' && node.op === 'Reshape' && !value.running)
+    return reshape(node.inputs[0] as Value, shape);
   const attributes: Record<string, Attribute> = shape.includes(0) ? { allowzero: 1 } : {};
   return emit('Reshape', [value, int64s(shape)], { shape, dtype: value.dtype }, attributes);
 }
@@ -83,7 +88,9 @@ export function elementwise(
 ): Value {
   const sunk = beneathTranspose(operands);
   const inputs = sunk?.operands ?? operands;
-  const values = inputs.filter((operand): operand is Value => operand !== undefined && !isConstant(operand));
+  const values = inputs.filter(
+    (operand): operand is Value => operand !== undefined && !isConstant(operand),
+  );
   const shape = broadcastShape(values.map((value) => value.shape));
   const result = emit(op, inputs, { shape, dtype: dtype ?? values[0]!.dtype }, attributes, domain);
   return sunk === undefined ? result : transpose(result, sunk.perm);
@@ -96,9 +103,12 @@ export function elementwise(
 function beneathTranspose(
   operands: readonly Operand[],
 ): { operands: readonly Operand[]; perm: readonly number[] } | undefined {
-  const values = operands.filter((operand): operand is Value => operand !== undefined && !isConstant(operand));
+  const values = operands.filter(
+    (operand): operand is Value => operand !== undefined && !isConstant(operand),
+  );
   const perm = values.map(transposedView).find((view) => view !== undefined)?.perm;
-  if (perm === undefined || values.some((value) => value.shape.length > perm.length)) return undefined;
+  if (perm === undefined || values.some((value) => value.shape.length > perm.length))
+    return undefined;
   const turned = operands.map((operand) =>
     operand === undefined || isConstant(operand) ? operand : beforeTranspose(operand, perm),
   );
@@ -129,7 +139,13 @@ export function reduce(
   const view = transposedView(value);
   if (view === undefined) return reduceDirectly(op, value, axes, keepDims, dtype);
   const { base, perm } = view;
-  const reduced = reduceDirectly(op, base, axes.map((axis) => perm[axis]!), true, dtype);
+  const reduced = reduceDirectly(
+    op,
+    base,
+    axes.map((axis) => perm[axis]!),
+    true,
+    dtype,
+  );
   const turned = transpose(reduced, perm);
   return keepDims ? turned : reshape(turned, reducedShape(value.shape, axes, false));
 }
@@ -148,7 +164,11 @@ function reduceDirectly(
 }
 
 /** A shape after a reduction. */
-export function reducedShape(shape: readonly number[], axes: readonly number[], keepDims: boolean): number[] {
+export function reducedShape(
+  shape: readonly number[],
+  axes: readonly number[],
+  keepDims: boolean,
+): number[] {
   const sizes = shape.map((size, i) => (axes.includes(i) ? 1 : size));
   return keepDims ? sizes : sizes.filter((_, i) => !axes.includes(i));
 }

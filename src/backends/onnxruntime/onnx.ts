@@ -21,8 +21,10 @@ export function toOnnx(program: Program): Uint8Array {
     for (const constant of program.constants) {
       graph.message(5, (message) => writeTensor(message, constant));
     }
-    for (const input of program.inputs) graph.message(11, (message) => writeValueInfo(message, input));
-    for (const output of program.outputs) graph.message(12, (message) => writeValueInfo(message, output));
+    for (const input of program.inputs)
+      graph.message(11, (message) => writeValueInfo(message, input));
+    for (const output of program.outputs)
+      graph.message(12, (message) => writeValueInfo(message, output));
   });
   for (const { domain, version } of OPSETS) {
     model.message(8, (opset) => opset.string(1, domain).int(2, version));
@@ -48,7 +50,10 @@ function writeAttribute(message: ProtobufWriter, name: string, value: Attribute)
   else message.ints(8, value).int(20, attributeTypes.ints);
 }
 
-function writeTensor(message: ProtobufWriter, { name, dtype, shape, data }: Constant & { name: string }): void {
+function writeTensor(
+  message: ProtobufWriter,
+  { name, dtype, shape, data }: Constant & { name: string },
+): void {
   message.ints(1, shape).int(2, dataTypes[dtype]).string(8, name).bytes(9, rawBytes(dtype, data));
 }
 

@@ -1,5 +1,14 @@
 import { isConstant, sizeOf } from './graph.js';
-import type { Constant, ElementType, HostNode, Node, OnnxNode, Operand, TensorSpec, Value } from './graph.js';
+import type {
+  Constant,
+  ElementType,
+  HostNode,
+  Node,
+  OnnxNode,
+  Operand,
+  TensorSpec,
+  Value,
+} from './graph.js';
 
 /**
  * A compiled unit as data: straight-line ONNX operators from inputs to outputs. Names are `i<k>` for an input,
@@ -53,9 +62,14 @@ export function plan(roots: readonly Value[]): Step[] {
   const depth = order.reduce((most, node) => Math.max(most, levels.get(node)!), 0);
   const readers = readersOf(order);
   const isLast = (value: Value, reader: Node, level: number): boolean =>
-    readers.get(value.buffer ?? value)!.every(
-      (other) => other === reader || levels.get(other)! < level || (other.kind === 'onnx' && levels.get(other) === level),
-    );
+    readers
+      .get(value.buffer ?? value)!
+      .every(
+        (other) =>
+          other === reader ||
+          levels.get(other)! < level ||
+          (other.kind === 'onnx' && levels.get(other) === level),
+      );
   const steps: Step[] = [];
   for (let level = 0; level <= depth; level++) {
     const nodes = order.filter((node) => levels.get(node) === level);
@@ -63,7 +77,11 @@ export function plan(roots: readonly Value[]): Step[] {
     if (operators.length > 0) steps.push(toProgram(operators, needed));
     for (const node of nodes) {
       if (node.kind !== 'host') continue;
-      steps.push({ kind: 'host', node, last: node.inputs.map((input) => isLast(input, node, level)) });
+      steps.push({
+        kind: 'host',
+        node,
+        last: node.inputs.map((input) => isLast(input, node, level)),
+      });
     }
   }
   return steps;
@@ -140,7 +158,8 @@ function neededAcrossLevels(
     for (const input of node.inputs) {
       const source = producer(input);
       if (source === undefined) continue;
-      if (node.kind === 'host' || levels.get(source) !== levels.get(node)) needed.add(input as Value);
+      if (node.kind === 'host' || levels.get(source) !== levels.get(node))
+        needed.add(input as Value);
     }
   }
   return needed;
@@ -235,9 +254,13 @@ export function printProgram(program: Program): string {
     lines.push(`const  ${name}: ${dtype}[${shape.join(', ')}] = ${values}`);
   }
   for (const { op, domain, inputs, attributes, outputs } of program.nodes) {
-    const options = Object.entries(attributes).map(([name, value]) => `${name}=${attributeText(value)}`);
+    const options = Object.entries(attributes).map(
+      ([name, value]) => `${name}=${attributeText(value)}`,
+    );
     const operator = domain === '' ? op : `${domain}.${op}`;
-    lines.push(`${outputs.map(specText).join(', ')} = ${operator}(${[...inputs, ...options].join(', ')})`);
+    lines.push(
+      `${outputs.map(specText).join(', ')} = ${operator}(${[...inputs, ...options].join(', ')})`,
+    );
   }
   lines.push(`return ${program.outputs.map(({ name }) => name).join(', ')}`);
   return lines.join('\n');

@@ -16,7 +16,7 @@ interface NativeBinding {
 }
 
 const ADVICE =
-  'onnxruntime-node is not installed: running on ONNX Runtime\'s WebAssembly build, at about a third of ' +
+  "onnxruntime-node is not installed: running on ONNX Runtime's WebAssembly build, at about a third of " +
   'its speed. For the fast one: ONNXRUNTIME_NODE_INSTALL=skip npm install onnxruntime-node';
 
 /**
@@ -69,7 +69,9 @@ function nativeRuntime(ort: Ort, options: RuntimeOptions): Runtime {
     compile: (model, outputs) => compile(ort, model, outputs, native),
     ...(binding === undefined
       ? {}
-      : { runSync: (model, outputs, feeds) => runSync(ort, binding, native, model, outputs, feeds) }),
+      : {
+          runSync: (model, outputs, feeds) => runSync(ort, binding, native, model, outputs, feeds),
+        }),
   };
 }
 
@@ -114,7 +116,10 @@ function toFeeds(ort: Ort, feeds: readonly Feed[]): Record<string, Common.Tensor
 function loadBinding(): NativeBinding | undefined {
   try {
     const require = createRequire(import.meta.url);
-    const module = require('onnxruntime-node/dist/binding.js') as { binding: NativeBinding; initOrt(): void };
+    const module = require('onnxruntime-node/dist/binding.js') as {
+      binding: NativeBinding;
+      initOrt(): void;
+    };
     module.initOrt();
     return module.binding;
   } catch {

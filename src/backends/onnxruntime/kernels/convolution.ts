@@ -1,7 +1,15 @@
 import { backend_util } from '@tensorflow/tfjs-core';
 import { emit, sizeOf } from '../graph.js';
 import type { Attribute, Value } from '../graph.js';
-import { reshape, transpose, transposedView, TO_HWIO, TO_NCHW, TO_NHWC, TO_OIHW } from '../layout.js';
+import {
+  reshape,
+  transpose,
+  transposedView,
+  TO_HWIO,
+  TO_NCHW,
+  TO_NHWC,
+  TO_OIHW,
+} from '../layout.js';
 import type { Lowering, LoweringTable } from './lowering.js';
 import { finish, matMul } from './matrix.js';
 import { concat, pad, slice } from './shape.js';
@@ -16,7 +24,11 @@ interface ConvAttributes {
 
 type ConvInfo = backend_util.Conv2DInfo;
 
-function convInfo(x: readonly number[], filter: readonly number[], attributes: ConvAttributes): ConvInfo {
+function convInfo(
+  x: readonly number[],
+  filter: readonly number[],
+  attributes: ConvAttributes,
+): ConvInfo {
   return backend_util.computeConv2DInfo(
     x as [number, number, number, number],
     filter as [number, number, number, number],
@@ -76,7 +88,10 @@ function convolve(x: Value, filter: Value, info: ConvInfo): Value {
 function convolvePoints(x: Value, filter: Value, info: ConvInfo): Value {
   const rows = toRows(everyStride(toNhwc(x, info), info), info.inChannels);
   const y = multiplyFilter(rows, filter, false);
-  return fromNhwc(reshape(y, [info.batchSize, info.outHeight, info.outWidth, info.outChannels]), info);
+  return fromNhwc(
+    reshape(y, [info.batchSize, info.outHeight, info.outWidth, info.outChannels]),
+    info,
+  );
 }
 
 /** rows [n, in] by a 1 x 1 filter, or by its transpose, in whichever layout the filter lies. */
@@ -85,7 +100,12 @@ function multiplyFilter(rows: Value, filter: Value, transposed: boolean): Value 
   if (transposedView(filter) === undefined) {
     return matMul(rows, reshape(filter, [inChannels, outChannels]), false, transposed);
   }
-  return matMul(rows, reshape(transpose(filter, TO_OIHW), [outChannels, inChannels]), false, !transposed);
+  return matMul(
+    rows,
+    reshape(transpose(filter, TO_OIHW), [outChannels, inChannels]),
+    false,
+    !transposed,
+  );
 }
 
 function toRows(value: Value, channels: number): Value {
@@ -97,7 +117,10 @@ function everyStride(x: Value, { strideHeight, strideWidth }: ConvInfo): Value {
   return slice(x, [0, 0, 0, 0], x.shape, [1, strideHeight, strideWidth, 1]);
 }
 
-const Conv2DBackpropInput: Lowering<ConvAttributes & { inputShape: number[] }> = ({ dy, filter }, attributes) => {
+const Conv2DBackpropInput: Lowering<ConvAttributes & { inputShape: number[] }> = (
+  { dy, filter },
+  attributes,
+) => {
   const info = convInfo(attributes.inputShape, filter!.shape, attributes);
   if (isPointwise(info)) {
     const rows = multiplyFilter(toRows(toNhwc(dy!, info), info.outChannels), filter!, true);
@@ -112,7 +135,16 @@ const Conv2DBackpropInput: Lowering<ConvAttributes & { inputShape: number[] }> =
 
 /** The inverse of `everyStride`: zeros where no stride lands. */
 function spread(x: Value, info: ConvInfo): Value {
-  const { strideHeight, strideWidth, batchSize, outHeight, outWidth, inHeight, inWidth, inChannels } = info;
+  const {
+    strideHeight,
+    strideWidth,
+    batchSize,
+    outHeight,
+    outWidth,
+    inHeight,
+    inWidth,
+    inChannels,
+  } = info;
   if (strideHeight === 1 && strideWidth === 1) return x;
   const apart = pad(reshape(x, [batchSize, outHeight, 1, outWidth, 1, inChannels]), [
     [0, 0],
@@ -136,8 +168,10 @@ function spread(x: Value, info: ConvInfo): Value {
 /** The rows and columns at the far end that no window reaches. */
 function outputPadding(info: ConvInfo): number[] {
   const { top, left, bottom, right } = info.padInfo;
-  const reachedRows = (info.outHeight - 1) * info.strideHeight + info.effectiveFilterHeight - top - bottom;
-  const reachedColumns = (info.outWidth - 1) * info.strideWidth + info.effectiveFilterWidth - left - right;
+  const reachedRows =
+    (info.outHeight - 1) * info.strideHeight + info.effectiveFilterHeight - top - bottom;
+  const reachedColumns =
+    (info.outWidth - 1) * info.strideWidth + info.effectiveFilterWidth - left - right;
   return [info.inHeight - reachedRows, info.inWidth - reachedColumns];
 }
 
@@ -148,17 +182,25 @@ const FEW_CHANNELS = 16;
  * The gradient of the filter: for each tap, the product of the gradient with the part of the picture that the tap
  * saw. Three times as fast as expressing it as a Conv.
  */
-const Conv2DBackpropFilter: Lowering<ConvAttributes & { filterShape: number[] }> = ({ x, dy }, attributes) => {
+const Conv2DBackpropFilter: Lowering<ConvAttributes & { filterShape: number[] }> = (
+  { x, dy },
+  attributes,
+) => {
   const info = convInfo(x!.shape, attributes.filterShape, attributes);
   const { filterHeight, filterWidth, inChannels, outChannels } = info;
   const gradient = toRows(toNhwc(dy!, info), outChannels);
   const taps = tapsOf(toNhwc(x!, info), info).map((tap) => toRows(tap, inChannels));
   if (inChannels < FEW_CHANNELS) {
     const product = matMul(gradient, concat(taps, 1), true, false); // [out, taps * in]
-    const oihw = transpose(reshape(product, [outChannels, filterHeight, filterWidth, inChannels]), TO_NCHW);
+    const oihw = transpose(
+      reshape(product, [outChannels, filterHeight, filterWidth, inChannels]),
+      TO_NCHW,
+    );
     return transpose(oihw, TO_HWIO);
   }
-  const products = taps.map((tap) => reshape(matMul(gradient, tap, true, false), [1, outChannels, inChannels]));
+  const products = taps.map((tap) =>
+    reshape(matMul(gradient, tap, true, false), [1, outChannels, inChannels]),
+  );
   const hwoi = reshape(concat(products, 0), [filterHeight, filterWidth, outChannels, inChannels]);
   return transpose(hwoi, [0, 1, 3, 2]);
 };
@@ -166,7 +208,12 @@ const Conv2DBackpropFilter: Lowering<ConvAttributes & { filterShape: number[] }>
 /** What each position of the filter sees of a picture, [batch, outHeight, outWidth, inChannels] each. */
 function tapsOf(x: Value, info: ConvInfo): Value[] {
   const { top, left, bottom, right } = info.padInfo;
-  const padded = pad(x, [[0, 0], [top, bottom], [left, right], [0, 0]]);
+  const padded = pad(x, [
+    [0, 0],
+    [top, bottom],
+    [left, right],
+    [0, 0],
+  ]);
   const strides = [1, info.strideHeight, info.strideWidth, 1];
   const taps: Value[] = [];
   for (let row = 0; row < info.filterHeight; row++) {

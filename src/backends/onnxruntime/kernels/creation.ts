@@ -26,9 +26,14 @@ function filled(number: number, shape: readonly number[], dtype: DType): Value {
 }
 
 /** The number may change from step to step (a learning rate), so it is an input and not a part of the structure. */
-const Fill: Lowering<{ shape: number[]; value: number; dtype?: DType }> = (_, { shape, value, dtype }) => {
+const Fill: Lowering<{ shape: number[]; value: number; dtype?: DType }> = (
+  _,
+  { shape, value, dtype },
+) => {
   const type = dtype ?? 'float32';
-  return sizeOf(shape) <= SMALL ? filled(value, shape, type) : expand(filled(value, [], type), shape);
+  return sizeOf(shape) <= SMALL
+    ? filled(value, shape, type)
+    : expand(filled(value, [], type), shape);
 };
 
 const Range: Lowering<{ start: number; stop: number; step: number; dtype: DType }> = (
@@ -37,12 +42,23 @@ const Range: Lowering<{ start: number; stop: number; step: number; dtype: DType 
 ) => {
   const count = Math.max(0, Math.ceil((stop - start) / step));
   const data = util.makeZerosTypedArray(count, dtype) as TypedArray;
-  return Value.of(data.map((_, i) => start + i * step), [count], dtype);
+  return Value.of(
+    data.map((_, i) => start + i * step),
+    [count],
+    dtype,
+  );
 };
 
-const LinSpace: Lowering<{ start: number; stop: number; num: number }> = (_, { start, stop, num }) => {
+const LinSpace: Lowering<{ start: number; stop: number; num: number }> = (
+  _,
+  { start, stop, num },
+) => {
   const step = num > 1 ? (stop - start) / (num - 1) : 0;
-  return Value.of(Float32Array.from({ length: num }, (_, i) => start + i * step), [num], 'float32');
+  return Value.of(
+    Float32Array.from({ length: num }, (_, i) => start + i * step),
+    [num],
+    'float32',
+  );
 };
 
 /** Kernels that make tensors of nothing. */

@@ -53,7 +53,9 @@ export function where(condition: Value, then: Operand, otherwise: Operand, dtype
 }
 
 const asInt = (operand: Operand): Operand =>
-  operand !== undefined && 'constant' in operand ? { ...operand, dtype: 'int32' } : cast(operand!, 'int32');
+  operand !== undefined && 'constant' in operand
+    ? { ...operand, dtype: 'int32' }
+    : cast(operand!, 'int32');
 
 /** TensorFlow.js gives int32 whatever the inputs. */
 const FloorDiv: Lowering = ({ a, b }) => {

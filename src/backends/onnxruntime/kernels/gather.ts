@@ -4,9 +4,14 @@ import type { TypedArray } from '../graph.js';
 import { cast, reshape } from '../layout.js';
 import type { Lowering, LoweringTable } from './lowering.js';
 
-const GatherV2: Lowering<{ axis: number; batchDims: number }> = ({ x, indices }, { axis, batchDims }) => {
+const GatherV2: Lowering<{ axis: number; batchDims: number }> = (
+  { x, indices },
+  { axis, batchDims },
+) => {
   if (batchDims !== 0) {
-    throw new Error(`onnxruntime: gather knows no batchDims, got ${batchDims}; use gatherND or another backend`);
+    throw new Error(
+      `onnxruntime: gather knows no batchDims, got ${batchDims}; use gatherND or another backend`,
+    );
   }
   const at = util.parseAxisParam(axis, x!.shape as number[])[0]!;
   const shape = [...x!.shape.slice(0, at), ...indices!.shape, ...x!.shape.slice(at + 1)];
@@ -24,7 +29,10 @@ const GatherNd: Lowering = ({ params, indices }) => {
  * ONNX Runtime's ScatterND with reduction add gives wrong sums when ids repeat (its threads race), and
  * ScatterElements is slow, so this is a loop on the host.
  */
-const UnsortedSegmentSum: Lowering<{ numSegments: number }> = ({ x, segmentIds }, { numSegments }) => {
+const UnsortedSegmentSum: Lowering<{ numSegments: number }> = (
+  { x, segmentIds },
+  { numSegments },
+) => {
   const row = x!.shape.slice(segmentIds!.shape.length);
   const width = sizeOf(row);
   const output = { shape: [numSegments, ...row], dtype: x!.dtype };
@@ -34,7 +42,8 @@ const UnsortedSegmentSum: Lowering<{ numSegments: number }> = ({ x, segmentIds }
 };
 
 function addRows(rows: TypedArray, ids: TypedArray, width: number, count: number): TypedArray {
-  const sums = rows instanceof Int32Array ? new Int32Array(count * width) : new Float32Array(count * width);
+  const sums =
+    rows instanceof Int32Array ? new Int32Array(count * width) : new Float32Array(count * width);
   for (let i = 0; i < ids.length; i++) {
     const id = ids[i]!;
     if (id < 0 || id >= count) continue;
@@ -53,14 +62,19 @@ const ScatterNd: Lowering<{ shape: number[] }> = ({ indices, updates }, { shape 
     shape,
   );
   const flat = reshape(indices!, [numUpdates, sliceRank]);
-  return emitHost('ScatterNd', [flat, updates!], [{ shape, dtype: updates!.dtype }], ([at, values]) => {
-    const ids = Int32Array.from({ length: numUpdates }, (_, i) => {
-      let id = 0;
-      for (let j = 0; j < sliceRank; j++) id += at![i * sliceRank + j]! * strides[j]!;
-      return id;
-    });
-    return [addRows(values!, ids, sliceSize, outputSize / sliceSize)];
-  })[0]!;
+  return emitHost(
+    'ScatterNd',
+    [flat, updates!],
+    [{ shape, dtype: updates!.dtype }],
+    ([at, values]) => {
+      const ids = Int32Array.from({ length: numUpdates }, (_, i) => {
+        let id = 0;
+        for (let j = 0; j < sliceRank; j++) id += at![i * sliceRank + j]! * strides[j]!;
+        return id;
+      });
+      return [addRows(values!, ids, sliceSize, outputSize / sliceSize)];
+    },
+  )[0]!;
 };
 
 /** Kernels that pick and place rows. */

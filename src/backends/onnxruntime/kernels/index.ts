@@ -69,7 +69,10 @@ function identity({ inputs, backend }: KernelCall): TensorInfo {
 /** TensorFlow.js exports each kernel's name as a constant of the same name. */
 function missingKernels(): string[] {
   const names = Object.entries(core)
-    .filter(([name, value]) => typeof value === 'string' && /^_?[A-Z]/.test(name) && /^_?[A-Z]\w*$/.test(value))
+    .filter(
+      ([name, value]) =>
+        typeof value === 'string' && /^_?[A-Z]/.test(name) && /^_?[A-Z]\w*$/.test(value),
+    )
     .map(([, value]) => value as unknown as string);
   return names.filter((name) => name !== 'Identity' && !(name in lowerings));
 }

@@ -12,4 +12,3 @@ export type Lowering<A = any> = (inputs: KernelInputs, attributes: A) => Value |
 
 /** Lowerings by kernel name. */
 export type LoweringTable = Readonly<Record<string, Lowering>>;
-

@@ -29,7 +29,9 @@ const BatchMatMul: Lowering<MatMulAttributes> = ({ a, b }, { transposeA, transpo
 
 function withoutBatch(value: Value): Value {
   const batch = value.shape.slice(0, -2);
-  return batch.length > 0 && batch.every((size) => size === 1) ? reshape(value, value.shape.slice(-2)) : value;
+  return batch.length > 0 && batch.every((size) => size === 1)
+    ? reshape(value, value.shape.slice(-2))
+    : value;
 }
 
 const activations: Readonly<Record<string, string>> = {
@@ -39,11 +41,16 @@ const activations: Readonly<Record<string, string>> = {
 };
 
 /** Adds a bias and applies an activation, as TensorFlow.js's fused kernels ask. */
-export function finish(value: Value, bias: Value | undefined, activation: string | undefined): Value {
+export function finish(
+  value: Value,
+  bias: Value | undefined,
+  activation: string | undefined,
+): Value {
   const sum = bias === undefined ? value : add(value, bias);
   if (activation === undefined || activation === 'linear') return sum;
   const op = activations[activation];
-  if (op === undefined) throw new Error(`onnxruntime: no fused activation ${activation}; apply it by itself`);
+  if (op === undefined)
+    throw new Error(`onnxruntime: no fused activation ${activation}; apply it by itself`);
   return elementwise(op, [sum]);
 }
 

@@ -7,7 +7,8 @@ import type { Lowering, LoweringTable } from './lowering.js';
 const FusedBatchNorm: Lowering<{ varianceEpsilon: number }> = (inputs, { varianceEpsilon }) => {
   const { x, mean, variance, offset, scale } = inputs;
   const deviation = elementwise('Sqrt', [add(variance, scalar(varianceEpsilon))]);
-  const factor = scale === undefined ? elementwise('Reciprocal', [deviation]) : divide(scale, deviation);
+  const factor =
+    scale === undefined ? elementwise('Reciprocal', [deviation]) : divide(scale, deviation);
   const y = multiply(subtract(x, mean), factor);
   return offset === undefined ? y : add(y, offset);
 };

@@ -19,11 +19,20 @@ interface AdamWAttributes {
 const AdamW: Lowering<AdamWAttributes> = ({ variable, gradient, expAvg, expAvgSq }, attributes) => {
   const inputs = [variable!, gradient!, expAvg!, expAvgSq!];
   const output = { shape: variable!.shape, dtype: 'float32' } as const;
-  return emitHost('AdamW', inputs, [output, output, output], ([p, g, m, v], [pSpent, , mSpent, vSpent]) => {
-    const outputs = [writable(p!, pSpent!), writable(m!, mSpent!), writable(v!, vSpent!)] as const;
-    adamW(...outputs, g as Float32Array, attributes);
-    return outputs;
-  });
+  return emitHost(
+    'AdamW',
+    inputs,
+    [output, output, output],
+    ([p, g, m, v], [pSpent, , mSpent, vSpent]) => {
+      const outputs = [
+        writable(p!, pSpent!),
+        writable(m!, mSpent!),
+        writable(v!, vSpent!),
+      ] as const;
+      adamW(...outputs, g as Float32Array, attributes);
+      return outputs;
+    },
+  );
 };
 
 const writable = (data: TypedArray, spent: boolean): Float32Array =>

@@ -23,7 +23,10 @@ const reduction =
 const logical =
   (op: string): Lowering<ReductionAttributes> =>
   ({ x }, attributes) =>
-    cast(reduce(op, cast(x!, 'int32'), axesOf(x!, attributes), attributes.keepDims ?? false), 'bool');
+    cast(
+      reduce(op, cast(x!, 'int32'), axesOf(x!, attributes), attributes.keepDims ?? false),
+      'bool',
+    );
 
 const position =
   (op: string): Lowering<{ axis: number | number[] }> =>
@@ -44,7 +47,12 @@ const Cumsum: Lowering<{ axis: number; exclusive: boolean; reverse: boolean }> =
 ) => {
   const attributes = { exclusive: exclusive ? 1 : 0, reverse: reverse ? 1 : 0 };
   const at = axis < 0 ? axis + x!.shape.length : axis;
-  return emit('CumSum', [x, scalar(at, 'int32' as DType)], { shape: x!.shape, dtype: x!.dtype }, attributes);
+  return emit(
+    'CumSum',
+    [x, scalar(at, 'int32' as DType)],
+    { shape: x!.shape, dtype: x!.dtype },
+    attributes,
+  );
 };
 
 /** Kernels that reduce along axes. */

@@ -27,11 +27,21 @@ export function concat(values: readonly Value[], axis: number): Value {
 }
 
 /** Adds `number` around a value: `paddings[i]` is [before, after] on axis i. */
-export function pad(value: Value, paddings: readonly (readonly [number, number])[], number = 0): Value {
+export function pad(
+  value: Value,
+  paddings: readonly (readonly [number, number])[],
+  number = 0,
+): Value {
   if (paddings.every(([before, after]) => before === 0 && after === 0)) return value;
   const shape = value.shape.map((size, i) => size + paddings[i]![0] + paddings[i]![1]);
-  const amounts = int64s([...paddings.map(([before]) => before), ...paddings.map(([, after]) => after)]);
-  return emit('Pad', [value, amounts, scalar(number, value.dtype as DType)], { shape, dtype: value.dtype });
+  const amounts = int64s([
+    ...paddings.map(([before]) => before),
+    ...paddings.map(([, after]) => after),
+  ]);
+  return emit('Pad', [value, amounts, scalar(number, value.dtype as DType)], {
+    shape,
+    dtype: value.dtype,
+  });
 }
 
 const Reshape: Lowering<{ shape: number[] }> = ({ x }, { shape }) =>
@@ -43,10 +53,20 @@ const ExpandDims: Lowering<{ dim: number }> = ({ input }, { dim }) => {
   return reshape(input!, shape);
 };
 
-const Slice: Lowering<{ begin: number | number[]; size: number | number[] }> = ({ x }, { begin, size }) => {
-  const [from, sizes] = slice_util.parseSliceParams(x as never, begin, size) as [number[], number[]];
+const Slice: Lowering<{ begin: number | number[]; size: number | number[] }> = (
+  { x },
+  { begin, size },
+) => {
+  const [from, sizes] = slice_util.parseSliceParams(x as never, begin, size) as [
+    number[],
+    number[],
+  ];
   slice_util.assertParamsValid(x as never, from, sizes);
-  return slice(x!, from, from.map((start, i) => start + sizes[i]!));
+  return slice(
+    x!,
+    from,
+    from.map((start, i) => start + sizes[i]!),
+  );
 };
 
 interface StridedSliceAttributes {
@@ -61,7 +81,8 @@ interface StridedSliceAttributes {
 }
 
 const StridedSlice: Lowering<StridedSliceAttributes> = ({ x }, attributes) => {
-  const { begin, end, strides, beginMask, endMask, ellipsisMask, newAxisMask, shrinkAxisMask } = attributes;
+  const { begin, end, strides, beginMask, endMask, ellipsisMask, newAxisMask, shrinkAxisMask } =
+    attributes;
   const info = slice_util.sliceInfo(
     x!.shape as number[],
     begin,
@@ -94,7 +115,9 @@ const Pack: Lowering<{ axis: number }> = (inputs, { axis }) => {
   const values = Object.values(inputs);
   const at = axis < 0 ? axis + values[0]!.shape.length + 1 : axis;
   return concat(
-    values.map((value) => reshape(value, [...value.shape.slice(0, at), 1, ...value.shape.slice(at)])),
+    values.map((value) =>
+      reshape(value, [...value.shape.slice(0, at), 1, ...value.shape.slice(at)]),
+    ),
     at,
   );
 };
@@ -140,16 +163,22 @@ const MirrorPad: Lowering<{ paddings: [number, number][]; mode: 'reflect' | 'sym
   { x },
   { paddings, mode },
 ) => {
-  if (mode !== 'reflect') throw new Error('onnxruntime: mirrorPad knows the mode reflect only; use another backend');
+  if (mode !== 'reflect')
+    throw new Error('onnxruntime: mirrorPad knows the mode reflect only; use another backend');
   const shape = x!.shape.map((size, i) => size + paddings[i]![0] + paddings[i]![1]);
-  const amounts = int64s([...paddings.map(([before]) => before), ...paddings.map(([, after]) => after)]);
+  const amounts = int64s([
+    ...paddings.map(([before]) => before),
+    ...paddings.map(([, after]) => after),
+  ]);
   return emit('Pad', [x, amounts], { shape, dtype: x!.dtype }, { mode: 'reflect' });
 };
 
 const Reverse: Lowering<{ dims: number[] }> = ({ x }, { dims }) => {
   const axes = util.parseAxisParam(dims, x!.shape as number[]);
   if (axes.length === 0) return x!;
-  const operands = [axes.map(() => -1), axes.map(() => -(2 ** 31)), axes, axes.map(() => -1)].map(int64s);
+  const operands = [axes.map(() => -1), axes.map(() => -(2 ** 31)), axes, axes.map(() => -1)].map(
+    int64s,
+  );
   return emit('Slice', [x, ...operands], { shape: x!.shape, dtype: x!.dtype });
 };
 
@@ -188,4 +217,3 @@ export const shapeKernels: LoweringTable = {
   Transpose,
   Unpack,
 };
-
