@@ -16,7 +16,7 @@ export async function emojiModel(
       depths: [2, 2, 2, 2],
       layerType: 'basic',
     },
-    // On so few rows `mlp` learns to trust the text, which it knows by heart, and falls behind by 8 points.
+    // On so few rows `mlp` learns to trust the text, which it soon knows by heart: try it.
     fusion: 'late',
     tokenizer: await BertTokenizer.fromPretrained(folder),
     processor: new ImageProcessor({

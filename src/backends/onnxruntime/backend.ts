@@ -10,7 +10,7 @@ import { PromiseCache } from './cache.js';
 import { Value, sizeOf } from './graph.js';
 import type { DType, TypedArray } from './graph.js';
 import { toOnnx } from './onnx.js';
-import { fingerprint, peakBytes, plan } from './program.js';
+import { fingerprint, plan } from './program.js';
 import type { Program, Step } from './program.js';
 import type { Executable, Feed, Runtime } from './runtime.js';
 
@@ -33,8 +33,7 @@ interface TensorData {
   refCount: number;
 }
 
-/** A compiled program keeps the memory that its runs need, so a few large ones may be all that fits. */
-const CACHE_BOUNDS = { entries: 64, weight: 2 ** 31, spared: 6 };
+const CAPACITY = 64;
 
 /**
  * A TensorFlow.js backend that computes nothing when a kernel is called: kernels record a graph, and reading a
@@ -57,7 +56,7 @@ export class OnnxRuntimeBackend extends KernelBackend {
   readonly #data = new DataStorage<TensorData>(this, engine());
   readonly #pending = new Set<Value>();
   readonly #holders = new Map<BackendValues, number>();
-  readonly #executables = new PromiseCache<Executable>(CACHE_BOUNDS, (executable) =>
+  readonly #executables = new PromiseCache<Executable>(CAPACITY, (executable) =>
     executable.release(),
   );
   readonly #load: () => Promise<Runtime>;
@@ -253,10 +252,7 @@ export class OnnxRuntimeBackend extends KernelBackend {
     const started = performance.now();
     const key = fingerprint(program);
     this.stats.planTime += performance.now() - started;
-    const executable = await this.#executables.get(key, () => ({
-      value: this.#compile(runtime, program),
-      weight: peakBytes(program),
-    }));
+    const executable = await this.#executables.get(key, () => this.#compile(runtime, program));
     const running = performance.now();
     const outputs = await executable.run(toFeeds(program, feeds));
     fill(fetches, outputs);

@@ -269,28 +269,3 @@ export function printProgram(program: Program): string {
 function specText({ name, dtype, shape }: TensorSpec & { readonly name: string }): string {
   return `${name}: ${dtype}[${shape.join(', ')}]`;
 }
-
-/** The bytes that a run of a program needs at its fullest, beside its inputs: values live until their last use. */
-export function peakBytes(program: Program): number {
-  const lastUse = new Map<string, number>();
-  program.nodes.forEach(({ inputs }, i) => inputs.forEach((name) => lastUse.set(name, i)));
-  for (const { name } of program.outputs) lastUse.set(name, Infinity);
-  const sizes = new Map<string, number>();
-  let live = 0;
-  let peak = 0;
-  program.nodes.forEach(({ inputs, outputs }, i) => {
-    for (const { name, dtype, shape } of outputs) {
-      const bytes = sizeOf(shape) * bytesPerElement[dtype];
-      sizes.set(name, bytes);
-      live += bytes;
-    }
-    peak = Math.max(peak, live);
-    const ended = [...inputs, ...outputs.map(({ name }) => name)];
-    for (const name of new Set(ended)) {
-      if ((lastUse.get(name) ?? i) <= i) live -= sizes.get(name) ?? 0;
-    }
-  });
-  return peak;
-}
-
-const bytesPerElement = { float32: 4, int32: 4, int64: 8, bool: 1 } as const;

@@ -55,8 +55,12 @@ function sessionOptions({ threads }: RuntimeOptions): Common.InferenceSession.Se
     interOpNumThreads: 1,
     executionMode: 'sequential',
     graphOptimizationLevel: 'all',
+    // An arena of its own keeps what each program ever needed; without, programs share the heap at equal speed.
+    enableCpuMemArena: false,
     // Measured on a training step of BERT-base + ResNet-50: without the pattern faster and smaller.
     enableMemPattern: false,
+    // Threads that spin between operators take the cores from decoding, and from everybody else on the machine.
+    extra: { session: { intra_op: { allow_spinning: '0' } } },
     logSeverityLevel: 3,
   };
 }
