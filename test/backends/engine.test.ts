@@ -5,12 +5,7 @@ import { registerOnnxRuntime } from '../../src/backends/onnxruntime/index.js';
 import type { OnnxRuntimeBackend } from '../../src/backends/onnxruntime/backend.js';
 import { Value, emit, scalar } from '../../src/backends/onnxruntime/graph.js';
 import { transpose, transposedView } from '../../src/backends/onnxruntime/layout.js';
-import {
-  fingerprint,
-  peakBytes,
-  plan,
-  printProgram,
-} from '../../src/backends/onnxruntime/program.js';
+import { fingerprint, plan, printProgram } from '../../src/backends/onnxruntime/program.js';
 import { PromiseCache } from '../../src/backends/onnxruntime/cache.js';
 import { useBackend } from '../../src/backends/select.js';
 import { expectClose } from '../backends.js';

@@ -1,4 +1,4 @@
-import { isConstant, sizeOf } from './graph.js';
+import { isConstant } from './graph.js';
 import type {
   Constant,
   ElementType,
