@@ -5,6 +5,8 @@ export interface Option<T> {
   /** What stands for the value in help (`FILE`); absent for a flag. */
   readonly value?: string;
   readonly help: string;
+  /** Whether the option may be given without its value, which is then read as an empty one. */
+  readonly mayBeBare?: boolean;
   /** Reads the value as given. Throws an InputError that starts with `name`. */
   read(raw: string, name: string): T;
 }
@@ -30,6 +32,11 @@ export function flag(help: string): Option<boolean> {
 /** Any string: a file, a folder, a column. */
 export function text(value: string, help: string): Option<string> {
   return { value, help, read: (raw, name) => nonEmpty(raw, name) };
+}
+
+/** Any string, or nothing. */
+export function optionalText(value: string, help: string): Option<string> {
+  return { value, help, mayBeBare: true, read: (raw) => raw };
 }
 
 /** A finite number from `minimum` to `maximum`, both allowed. */

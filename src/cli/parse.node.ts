@@ -35,7 +35,7 @@ export function parseCommand(command: Command, words: readonly string[]): Parsed
 function parseWords(command: Command, words: readonly string[]) {
   const known = optionTable(command);
   const { tokens } = parseArgs({
-    args: [...words],
+    args: withBareOptions(words, known),
     options: Object.fromEntries(known.map(([name, option]) => [name, shape(name, option)])),
     strict: false,
     allowPositionals: true,
@@ -53,6 +53,15 @@ function parseWords(command: Command, words: readonly string[]) {
     values.set(token.name, [...(values.get(token.name) ?? []), given]);
   }
   return { values, positionals };
+}
+
+/** Writes `--name` as `--name=` where the value that may follow it does not. */
+function withBareOptions(words: readonly string[], known: [string, Option<unknown>][]): string[] {
+  const bare = known.flatMap(([name, { mayBeBare }]) => (mayBeBare ? [`--${name}`] : []));
+  return words.map((word, i) => {
+    const next = words[i + 1];
+    return bare.includes(word) && (next === undefined || next.startsWith('-')) ? `${word}=` : word;
+  });
 }
 
 function optionTable(command: Command): [string, Option<unknown>][] {

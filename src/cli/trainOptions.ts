@@ -1,7 +1,7 @@
 import type { TrainingOptions } from '../index.js';
 import { dataOptions, labelOptions } from './data.js';
 import { engineOptions } from './engine.js';
-import { choice, flag, integer, number, text } from './options.js';
+import { choice, flag, integer, number, optionalText, text } from './options.js';
 import type { Values } from './options.js';
 
 const rowOptions = {
@@ -68,9 +68,9 @@ const runOptions = {
     'FOLDER',
     'The run folder (default: the first of results/run1, run2, ... that is free)',
   ),
-  resume: text(
+  resume: optionalText(
     'RUN',
-    'Go on with an interrupted run, exactly, with the options it was started with',
+    'Go on with an interrupted run, exactly, with the options it was started with (default: that of --out)',
   ),
   overwrite: flag('Replace the run that --out holds'),
   checkpointMinutes: number('Minutes between checkpoints within an epoch (default 10; 0: none)'),

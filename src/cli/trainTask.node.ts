@@ -34,7 +34,8 @@ export async function newTask(train: string | undefined, values: TrainValues): P
 }
 
 /**
- * The task of going on with a run: what it was started with, its files where they are now.
+ * The task of going on with a run: what it was started with, its files where they are now. Options may be repeated;
+ * where `--out` names the run and nothing has been written there, it begins.
  *
  * @throws InputError where the folder holds no run of `train`, or an option is given that would change its numbers.
  */
@@ -42,20 +43,35 @@ export async function resumedTask(
   train: string | undefined,
   given: TrainValues,
 ): Promise<TrainTask> {
-  const folder = given.resume!;
-  const fixed = (Object.keys(given) as (keyof TrainValues)[]).filter(
-    (key) => !resumable.includes(key),
-  );
-  if (fixed.length > 0) {
-    const names = fixed.map((key) => `--${optionName(key)}`).join(', ');
-    throw new InputError(
-      `train: --resume goes on exactly as the run was started, so ${names} cannot be given with it`,
-    );
+  const { resume, out, ...others } = given;
+  const folder = resume || out;
+  if (folder === undefined) {
+    throw new InputError('train: --resume needs the folder of the run, behind it or as --out');
   }
-  const { train: rows, ...stored } = await located(await readRecord(folder), folder);
-  const task = { train: train ?? rows, folder, resume: true, values: { ...stored, ...given } };
+  if (resume && out !== undefined && resolve(out) !== resolve(folder)) {
+    throw new InputError(`train: --resume ${resume} goes on there, so --out cannot be ${out}`);
+  }
+  if (!resume && train !== undefined && !(await exists(join(folder, 'config.json')))) {
+    return newTask(train, { ...others, out });
+  }
+  const record = await readRecord(folder);
+  requireSame(record, others);
+  const { train: rows, ...stored } = await located(record, folder);
+  const task = { train: train ?? rows, folder, resume: true, values: { ...stored, ...others } };
   await requireFiles(task);
   return task;
+}
+
+/** @throws InputError where an option that decides the numbers is not as the run was started with */
+function requireSame(record: TrainRecord, given: TrainValues): void {
+  const changed = (Object.keys(given) as (keyof TrainValues)[]).filter(
+    (key) => !resumable.includes(key) && given[key] !== record[key],
+  );
+  if (changed.length === 0) return;
+  const names = changed.map((key) => `--${optionName(key)}`).join(', ');
+  throw new InputError(
+    `train: --resume goes on exactly as the run was started, so ${names} cannot change`,
+  );
 }
 
 /** @throws InputError where a CSV file is not where it was, seen from the run folder */

@@ -68,7 +68,20 @@ describe('a run that is interrupted', () => {
     const words = ['train', '--resume', path('stopped'), '--epochs', '9', '--batch-size', '2'];
     const { code, stderr } = await bertresnet(words);
     expect(code).toBe(2);
-    expect(stderr).toContain('--epochs, --batch-size cannot be given with it');
+    expect(stderr).toContain('--epochs, --batch-size cannot change');
+  });
+
+  it('may be bare beside the options that the run was started with', async () => {
+    const words = trainWords(workspace, 'bare', 3);
+    await interrupted([...words, '--resume'], 'epoch 2: loss'); // nothing there yet: it begins
+    const resumed = await bertresnet([...words, '--resume']);
+    expect(resumed.code).toBe(0);
+    expect(resumed.stderr).toContain('going on after step');
+    expect(await weights('bare')).toEqual(await weights('whole'));
+    const nameless = await bertresnet(['train', '--resume']);
+    expect(nameless.stderr).toContain('--resume needs the folder of the run');
+    const elsewhere = await bertresnet([...words, '--resume', path('whole')]);
+    expect(elsewhere.stderr).toContain('so --out cannot be');
   });
 
   it('can be one that has not begun', async () => {
