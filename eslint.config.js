@@ -29,7 +29,7 @@ const noFusion = refuse(
 );
 const noTraining = refuse('\\u002Ftraining\\u002F', 'training may import this, never the reverse.');
 const onlyPublic = refuse(
-  '^\\.\\.\\u002F(?!index\\.js$|weights\\u002Ffiles\\.node\\.js$)',
+  '^\\.\\.\\u002F(?!index\\.js$|nearest\\.js$|weights\\u002Ffiles\\.node\\.js$)',
   'The command line stands on the public API alone: import it from ../index.js.',
 );
 

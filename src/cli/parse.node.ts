@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { InputError } from '../index.js';
 import type { Command } from './command.js';
-import { nearest } from './nearest.js';
+import { nearest } from '../nearest.js';
 import { optionName } from './options.js';
 import type { Option, Options, Values } from './options.js';
 

@@ -3,7 +3,7 @@ import type { Command } from './command.js';
 import { evaluateCommand } from './evaluate.js';
 import { commandHelp, programHelp } from './help.js';
 import { inspectCommand } from './inspect.js';
-import { nearest } from './nearest.js';
+import { nearest } from '../nearest.js';
 import { parseCommand } from './parse.node.js';
 import { predictCommand } from './predict.js';
 import { exitCodes } from './terminal.js';

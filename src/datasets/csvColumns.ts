@@ -1,4 +1,5 @@
 import { InputError } from '../errors.js';
+import { nearest } from '../nearest.js';
 import type { Part } from './example.js';
 
 /** The names of the columns of each part; a part may be absent. */
@@ -148,24 +149,6 @@ export function quoted(value: string): string {
 
 /** `; did you mean "label"?` where one of the names is near, else nothing. */
 export function didYouMean(wrong: string, names: readonly string[]): string {
-  const near = names
-    .map((name) => ({ name, distance: editDistance(wrong.toLowerCase(), name.toLowerCase()) }))
-    .filter(({ name, distance }) => distance <= Math.max(1, Math.floor(name.length / 3)))
-    .toSorted((a, b) => a.distance - b.distance)[0];
-  return near ? `; did you mean ${quoted(near.name)}?` : '';
-}
-
-/** Levenshtein's distance, one row of the table at a time. */
-function editDistance(a: string, b: string): number {
-  if (Math.abs(a.length - b.length) > 16 || a.length > 64) return Infinity;
-  let previous = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = previous[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
-      row.push(Math.min(replaced, previous[j]! + 1, row[j - 1]! + 1));
-    }
-    previous = row;
-  }
-  return previous[b.length]!;
+  const near = nearest(wrong, names);
+  return near === undefined ? '' : `; did you mean ${quoted(near)}?`;
 }

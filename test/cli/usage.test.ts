@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { defineCommand } from '../../src/cli/command.js';
 import { commandHelp } from '../../src/cli/help.js';
-import { nearest } from '../../src/cli/nearest.js';
+import { nearest } from '../../src/nearest.js';
 import { choice, flag, integer, number, optionName, text } from '../../src/cli/options.js';
 import { parseCommand } from '../../src/cli/parse.node.js';
 import { commands } from '../../src/cli/program.js';

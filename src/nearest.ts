@@ -1,12 +1,20 @@
-/** The known word that a person most likely meant, or undefined where none is near. */
+/** The known word that a person most likely meant, whatever its case, or undefined where none is near. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
+  if (word.length > longest) return undefined;
   const ranked = known
-    .map((candidate) => ({ candidate, distance: distance(word, candidate) }))
+    .filter(({ length }) => length <= longest)
+    .map((candidate) => ({
+      candidate,
+      distance: distance(word.toLowerCase(), candidate.toLowerCase()),
+    }))
     .toSorted((a, b) => a.distance - b.distance);
   const best = ranked[0];
   const reach = Math.max(1, Math.floor(word.length / 3));
   return best !== undefined && best.distance <= reach ? best.candidate : undefined;
 }
+
+/** No name is longer; what is longer is a text in the wrong place. */
+const longest = 64;
 
 /** The edit distance of Damerau and Levenshtein, a transposition of neighbours being one edit. */
 function distance(a: string, b: string): number {
