@@ -2,7 +2,7 @@
 //
 //     python test/real/features.py --text FOLDER --image FOLDER --out features.safetensors
 //     TEXT=FOLDER IMAGE=FOLDER EXPECTED=features.safetensors \
-//       npx vitest run --config test/real/vitest.config.ts features
+//       npm run test:real features
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
 import { BertEncoder } from '../../src/encoders/bert.js';

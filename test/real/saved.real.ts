@@ -1,6 +1,6 @@
 // What is saved here loads in PyTorch:
 //
-//     OUT=FOLDER npx vitest run --config test/real/vitest.config.ts saved
+//     OUT=FOLDER npm run test:real saved
 //     python test/real/saved.py FOLDER
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, test } from 'vitest';
