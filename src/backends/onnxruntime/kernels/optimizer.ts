@@ -47,13 +47,16 @@ function adamW(
 ): void {
   const gain1 = 1 - beta1;
   const gain2 = 1 - beta2;
+  // m / (sqrt(v) / correction + epsilon), with one division less.
+  const step = stepSize * correction;
+  const floor = epsilon * correction;
   for (let i = 0; i < p.length; i++) {
     const gi = g[i]!;
     const mi = m[i]! + (gi - m[i]!) * gain1;
     const vi = v[i]! * beta2 + gi * gi * gain2;
     m[i] = mi;
     v[i] = vi;
-    p[i] = p[i]! * keep - (stepSize * mi) / (Math.sqrt(vi) / correction + epsilon);
+    p[i] = p[i]! * keep - (step * mi) / (Math.sqrt(vi) + floor);
   }
 }
 
