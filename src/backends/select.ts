@@ -94,7 +94,7 @@ export function ensureBackend(): void {
 const advised = new Set<string>();
 
 async function loadOnnxRuntime(options: BackendOptions): Promise<void> {
-  const { advice } = await registerOnnxRuntime(options).runtime();
+  const { advice } = await registerOnnxRuntime(options).executor.runtime();
   if (advice === undefined || advised.has(advice)) return;
   advised.add(advice);
   (options.onAdvice ?? console.warn)(advice);

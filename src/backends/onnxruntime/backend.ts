@@ -6,34 +6,17 @@ import type {
   TensorInfo,
 } from '@tensorflow/tfjs-core';
 import { messageOf } from '../../errors.js';
-import { PromiseCache } from './cache.js';
+import { Executor } from './executor.js';
 import { Value, sizeOf } from './graph.js';
-import type { DType, TypedArray } from './graph.js';
-import { toOnnx } from './onnx.js';
-import { fingerprint, plan } from './program.js';
-import type { Program, Step } from './program.js';
-import type { Executable, Feed, Runtime } from './runtime.js';
-
-/** What the backend has done so far: for tests, benches and the person who debugs a slow model. */
-export interface BackendStats {
-  /** Programs run. */
-  runs: number;
-  /** Programs compiled. */
-  compilations: number;
-  /** Milliseconds in planning and fingerprints, in compiling, and in running. */
-  planTime: number;
-  compileTime: number;
-  runTime: number;
-  /** Milliseconds in work on the host between programs. */
-  hostTime: number;
-}
+import type { DType } from './graph.js';
+import { plan } from './program.js';
+import type { Step } from './program.js';
+import type { Runtime } from './runtime.js';
 
 interface TensorData {
   value: Value;
   refCount: number;
 }
-
-const CAPACITY = 64;
 
 /**
  * A TensorFlow.js backend that computes nothing when a kernel is called: kernels record a graph, and reading a
@@ -43,41 +26,18 @@ const CAPACITY = 64;
  * Bytes given to a tensor are not copied: they must not change before they have been used.
  */
 export class OnnxRuntimeBackend extends KernelBackend {
-  readonly stats: BackendStats = {
-    runs: 0,
-    compilations: 0,
-    planTime: 0,
-    compileTime: 0,
-    runTime: 0,
-    hostTime: 0,
-  };
-  /** Told of each program before it is compiled: print it with `printProgram`. */
-  onCompile?: (program: Program) => void;
+  /** Compiles and runs what is recorded; its `stats` and `onCompile` are for whoever debugs a slow model. */
+  readonly executor: Executor;
   readonly #data = new DataStorage<TensorData>(this, engine());
   readonly #pending = new Set<Value>();
   readonly #holders = new Map<BackendValues, number>();
-  readonly #executables = new PromiseCache<Executable>(CAPACITY, (executable) =>
-    executable.release(),
-  );
-  readonly #load: () => Promise<Runtime>;
-  #runtime: Promise<Runtime> | undefined;
-  #loaded: Runtime | undefined;
   #flushing: Promise<void> | undefined;
   #failed = false;
 
   /** @param load loads ONNX Runtime; called when something is first computed. */
   constructor(load: () => Promise<Runtime>) {
     super();
-    this.#load = load;
-  }
-
-  /** Loads ONNX Runtime, if that has not been done. */
-  runtime(): Promise<Runtime> {
-    if (this.#runtime === undefined) {
-      this.#runtime = this.#load().then((runtime) => (this.#loaded = runtime));
-      this.#runtime.catch(() => (this.#runtime = undefined));
-    }
-    return this.#runtime;
+    this.executor = new Executor(load, (buffer) => this.#holders.has(buffer));
   }
 
   /** The value that a tensor holds, in the tensor's shape. */
@@ -169,11 +129,6 @@ export class OnnxRuntimeBackend extends KernelBackend {
     return !isUnsettled(this.#data.get(dataId).value);
   }
 
-  /** The number of compiled programs that are kept. */
-  get executableCount(): number {
-    return this.#executables.size;
-  }
-
   override async read(dataId: object): Promise<BackendValues> {
     const { value } = this.#data.get(dataId);
     while (value.buffer === undefined && value.error === undefined) await this.#flush();
@@ -191,10 +146,11 @@ export class OnnxRuntimeBackend extends KernelBackend {
   }
 
   override async time(query: () => void): Promise<{ kernelMs: number }> {
-    const before = this.stats.runTime;
+    const { stats } = this.executor;
+    const before = stats.runTime;
     query();
     await this.#flush();
-    return { kernelMs: this.stats.runTime - before };
+    return { kernelMs: stats.runTime - before };
   }
 
   override timerAvailable(): boolean {
@@ -215,7 +171,7 @@ export class OnnxRuntimeBackend extends KernelBackend {
 
   /** Waits for what is running and releases all compiled programs. */
   override dispose(): void {
-    void (this.#flushing ?? Promise.resolve()).finally(() => this.#executables.clear());
+    void (this.#flushing ?? Promise.resolve()).finally(() => this.executor.release());
   }
 
   /** Computes all that is pending; one flush runs at a time, so that two reads may overlap. */
@@ -232,69 +188,27 @@ export class OnnxRuntimeBackend extends KernelBackend {
   }
 
   async #compute(): Promise<void> {
-    const runtime = await this.runtime();
+    await this.executor.runtime();
     const roots = this.#begin();
     try {
-      for (const step of this.#plan(roots)) {
-        if (step.kind === 'host') this.#runOnHost(step);
-        else await this.#run(runtime, step);
-      }
+      await this.executor.execute(this.#plan(roots));
     } catch (error) {
       this.#fail(roots, error);
     }
     for (const root of roots) this.#settle(root);
   }
 
-  async #run(
-    runtime: Runtime,
-    { program, feeds, fetches }: Step & { kind: 'program' },
-  ): Promise<void> {
-    const started = performance.now();
-    const key = fingerprint(program);
-    this.stats.planTime += performance.now() - started;
-    const executable = await this.#executables.get(key, () => this.#compile(runtime, program));
-    const running = performance.now();
-    const outputs = await executable.run(toFeeds(program, feeds));
-    fill(fetches, outputs);
-    this.stats.runs++;
-    this.stats.runTime += performance.now() - running;
-  }
-
-  async #compile(runtime: Runtime, program: Program): Promise<Executable> {
-    const started = performance.now();
-    this.onCompile?.(program);
-    const executable = await runtime.compile(
-      toOnnx(program),
-      program.outputs.map(({ name }) => name),
-    );
-    this.stats.compilations++;
-    this.stats.compileTime += performance.now() - started;
-    return executable;
-  }
-
-  #runOnHost({ node, last }: Step & { kind: 'host' }): void {
-    const started = performance.now();
-    const spent = node.inputs.map(
-      (input, i) => last[i]! && input.owned && !this.#holders.has(input.buffer!),
-    );
-    const outputs = node.compute(
-      node.inputs.map((input) => settled(input) as TypedArray),
-      spent,
-    );
-    fill(node.outputs, outputs);
-    this.stats.hostTime += performance.now() - started;
-  }
-
   #flushSync(): void {
-    const runtime = this.#loaded;
-    if (runtime?.runSync === undefined || this.#flushing !== undefined)
-      throw new Error(syncRefusal(runtime));
+    const obstacle = this.#flushing ? 'a read is under way' : this.executor.syncObstacle;
+    if (obstacle !== undefined) {
+      throw new Error(
+        `onnxruntime: dataSync() needs a value that has been computed, but ${obstacle}; ` +
+          'use await tensor.data()',
+      );
+    }
     const roots = this.#begin();
     try {
-      for (const step of this.#plan(roots)) {
-        if (step.kind === 'host') this.#runOnHost(step);
-        else runProgramSync(runtime, step);
-      }
+      this.executor.executeSync(this.#plan(roots));
     } catch (error) {
       this.#fail(roots, error);
     }
@@ -304,7 +218,7 @@ export class OnnxRuntimeBackend extends KernelBackend {
   #plan(roots: readonly Value[]): Step[] {
     const started = performance.now();
     const steps = plan(this.#failed ? roots.filter((root) => !isBroken(root)) : roots);
-    this.stats.planTime += performance.now() - started;
+    this.executor.stats.planTime += performance.now() - started;
     return steps;
   }
 
@@ -340,49 +254,9 @@ function isBroken(value: Value): boolean {
 
 /** The bytes of a value for somebody outside, who may keep them: the engine writes over them no more. */
 function show(value: Value): BackendValues {
-  value.owned = false;
-  return settled(value);
-}
-
-function settled(value: Value): BackendValues {
   if (value.error !== undefined) throw value.error;
+  value.owned = false;
   return value.buffer!;
-}
-
-function syncRefusal(runtime: Runtime | undefined): string {
-  const why =
-    runtime === undefined
-      ? 'ONNX Runtime is not loaded yet'
-      : runtime.runSync === undefined
-        ? `${runtime.name} cannot run within a call`
-        : 'a read is under way';
-  return `onnxruntime: dataSync() needs a value that has been computed, but ${why}; use await tensor.data()`;
-}
-
-/** Gives values the bytes that the engine made for them. */
-function fill(values: readonly Value[], buffers: readonly TypedArray[]): void {
-  values.forEach((value, i) => {
-    value.buffer = buffers[i]!;
-    value.owned = true;
-  });
-}
-
-function runProgramSync(
-  runtime: Runtime,
-  { program, feeds, fetches }: Step & { kind: 'program' },
-): void {
-  const names = program.outputs.map(({ name }) => name);
-  const outputs = runtime.runSync!(toOnnx(program), names, toFeeds(program, feeds));
-  fill(fetches, outputs);
-}
-
-function toFeeds(program: Program, values: readonly Value[]): Feed[] {
-  return program.inputs.map(({ name, dtype, shape }, i) => ({
-    name,
-    dtype: dtype as DType,
-    shape,
-    data: settled(values[i]!) as TypedArray,
-  }));
 }
 
 /** The values in the array type of their dtype; TensorFlow.js itself may hand over a plain array. */
