@@ -16,8 +16,8 @@ interface NativeBinding {
 }
 
 const ADVICE =
-  "onnxruntime-node is not installed: running on ONNX Runtime's WebAssembly build, at about a third of " +
-  'its speed. For the fast one: ONNXRUNTIME_NODE_INSTALL=skip npm install onnxruntime-node';
+  "onnxruntime-node is not installed: running on ONNX Runtime's WebAssembly build, which is slower. " +
+  'For the fast one: ONNXRUNTIME_NODE_INSTALL=skip npm install onnxruntime-node';
 
 /**
  * Loads ONNX Runtime: the native package, or its WebAssembly build where that could not be installed.
@@ -57,7 +57,7 @@ function sessionOptions({ threads }: RuntimeOptions): Common.InferenceSession.Se
     graphOptimizationLevel: 'all',
     // An arena of its own keeps what each program ever needed; without, programs share the heap at equal speed.
     enableCpuMemArena: false,
-    // Measured on a training step of BERT-base + ResNet-50: without the pattern faster and smaller.
+    // Planned memory was neither faster nor smaller in training steps.
     enableMemPattern: false,
     // Threads that spin between operators take the cores from decoding, and from everybody else on the machine.
     extra: { session: { intra_op: { allow_spinning: '0' } } },

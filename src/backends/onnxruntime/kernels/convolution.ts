@@ -84,7 +84,7 @@ function convolve(x: Value, filter: Value, info: ConvInfo): Value {
   return fromNchw(y, info);
 }
 
-/** A 1 x 1 convolution is a product of matrices, twice as fast on NHWC as ONNX Runtime's Conv on NCHW. */
+/** A 1 x 1 convolution is a product of matrices, which is faster on NHWC than ONNX Runtime's Conv on NCHW. */
 function convolvePoints(x: Value, filter: Value, info: ConvInfo): Value {
   const rows = toRows(everyStride(toNhwc(x, info), info), info.inChannels);
   const y = multiplyFilter(rows, filter, false);
@@ -180,7 +180,7 @@ const FEW_CHANNELS = 16;
 
 /**
  * The gradient of the filter: for each tap, the product of the gradient with the part of the picture that the tap
- * saw. Three times as fast as expressing it as a Conv.
+ * saw, which is faster than to express it as a Conv.
  */
 const Conv2DBackpropFilter: Lowering<ConvAttributes & { filterShape: number[] }> = (
   { x, dy },
