@@ -11,7 +11,7 @@ import { Value, sizeOf } from './graph.js';
 import type { DType } from './graph.js';
 import { plan } from './program.js';
 import type { Step } from './program.js';
-import type { Runtime } from './runtime.js';
+import type { RuntimeLoader } from './runtime.js';
 
 interface TensorData {
   value: Value;
@@ -34,10 +34,10 @@ export class OnnxRuntimeBackend extends KernelBackend {
   #flushing: Promise<void> | undefined;
   #failed = false;
 
-  /** @param load loads ONNX Runtime; called when something is first computed. */
-  constructor(load: () => Promise<Runtime>) {
+  /** @param loader loads ONNX Runtime, when something is first computed. */
+  constructor(loader: RuntimeLoader) {
     super();
-    this.executor = new Executor(load, (buffer) => this.#holders.has(buffer));
+    this.executor = new Executor(loader, (buffer) => this.#holders.has(buffer));
   }
 
   /** The value that a tensor holds, in the tensor's shape. */
@@ -199,7 +199,7 @@ export class OnnxRuntimeBackend extends KernelBackend {
   }
 
   #flushSync(): void {
-    const obstacle = this.#flushing ? 'a read is under way' : this.executor.syncObstacle;
+    const obstacle = this.#flushing ? 'a read is under way' : this.executor.prepareSync();
     if (obstacle !== undefined) {
       throw new Error(
         `onnxruntime: dataSync() needs a value that has been computed, but ${obstacle}; ` +

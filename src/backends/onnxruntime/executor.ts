@@ -4,7 +4,7 @@ import type { DType, TypedArray, Value } from './graph.js';
 import { toOnnx } from './onnx.js';
 import { fingerprint } from './program.js';
 import type { Program, Step } from './program.js';
-import type { Executable, Feed, Runtime } from './runtime.js';
+import type { Executable, Feed, Runtime, RuntimeLoader } from './runtime.js';
 
 /** What has been executed so far: for tests, benches and the person who debugs a slow model. */
 export interface ExecutionStats {
@@ -45,11 +45,11 @@ export class Executor {
   #loaded: Runtime | undefined;
 
   /**
-   * @param load loads ONNX Runtime; called when something is first computed.
+   * @param loader loads ONNX Runtime, when something is first computed.
    * @param isHeld whether a tensor holds these bytes, so that nothing may write over them.
    */
   constructor(
-    private readonly load: () => Promise<Runtime>,
+    private readonly loader: RuntimeLoader,
     private readonly isHeld: (buffer: BackendValues) => boolean,
   ) {}
 
@@ -61,7 +61,7 @@ export class Executor {
   /** Loads ONNX Runtime, if that has not been done. */
   runtime(): Promise<Runtime> {
     if (this.#runtime === undefined) {
-      this.#runtime = this.load().then((runtime) => (this.#loaded = runtime));
+      this.#runtime = this.loader.load().then((runtime) => (this.#loaded = runtime));
       this.#runtime.catch(() => (this.#runtime = undefined));
     }
     return this.#runtime;
@@ -76,9 +76,11 @@ export class Executor {
     }
   }
 
-  /** Why `executeSync` cannot be called now, if it cannot. */
-  get syncObstacle(): string | undefined {
+  /** Makes `executeSync` possible, or returns why it is not. */
+  prepareSync(): string | undefined {
+    this.#loaded ??= this.loader.loadSync();
     if (this.#loaded === undefined) return 'ONNX Runtime is not loaded yet';
+    this.#runtime ??= Promise.resolve(this.#loaded);
     return this.#loaded.runSync === undefined
       ? `${this.#loaded.name} cannot run within a call`
       : undefined;

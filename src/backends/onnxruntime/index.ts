@@ -2,8 +2,8 @@ import { findBackend, registerBackend } from '@tensorflow/tfjs-core';
 import { InputError } from '../../errors.js';
 import { OnnxRuntimeBackend } from './backend.js';
 import { registerKernels } from './kernels/index.js';
-import type { RuntimeOptions } from './runtime.js';
-import { loadRuntime } from './runtime.node.js';
+import type { RuntimeLoader, RuntimeOptions } from './runtime.js';
+import { loadRuntime, loadRuntimeSync } from './runtime.node.js';
 
 const NAME = 'onnxruntime';
 
@@ -23,7 +23,7 @@ export function registerOnnxRuntime({ threads }: RuntimeOptions = {}): OnnxRunti
   if (threads !== undefined) setThreads(threads);
   const known = findBackend(NAME) as OnnxRuntimeBackend | null;
   if (known) return known;
-  registerBackend(NAME, () => new OnnxRuntimeBackend(load));
+  registerBackend(NAME, () => new OnnxRuntimeBackend(loader));
   registerKernels(NAME);
   return findBackend(NAME) as OnnxRuntimeBackend;
 }
@@ -42,7 +42,13 @@ function setThreads(threads: number): void {
   runtime.threads = threads;
 }
 
-function load(): ReturnType<typeof loadRuntime> {
-  runtime.loaded = true;
-  return loadRuntime({ threads: runtime.threads });
-}
+const loader: RuntimeLoader = {
+  load: () => {
+    runtime.loaded = true;
+    return loadRuntime({ threads: runtime.threads });
+  },
+  loadSync: () => {
+    runtime.loaded = true;
+    return loadRuntimeSync({ threads: runtime.threads });
+  },
+};

@@ -44,6 +44,16 @@ export async function loadRuntime(options: RuntimeOptions = {}): Promise<Runtime
   );
 }
 
+/** The same within the call, where the native package is there; for values that are read within a call. */
+export function loadRuntimeSync(options: RuntimeOptions = {}): Runtime | undefined {
+  if (process.env['BERTRESNET_ONNXRUNTIME'] === 'wasm') return undefined;
+  try {
+    return nativeRuntime(createRequire(import.meta.url)('onnxruntime-node') as Ort, options);
+  } catch {
+    return undefined;
+  }
+}
+
 /** A CommonJS package's exports, imported from either module system. */
 function moduleOf(imported: object): Ort {
   return ('default' in imported ? imported.default : imported) as Ort;

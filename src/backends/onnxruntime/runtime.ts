@@ -33,3 +33,10 @@ export interface Runtime {
   /** Compiles and runs within the call; absent where the platform cannot. */
   runSync?(model: Uint8Array, outputs: readonly string[], feeds: readonly Feed[]): TypedArray[];
 }
+
+/** How ONNX Runtime comes into the process. */
+export interface RuntimeLoader {
+  load(): Promise<Runtime>;
+  /** Within the call; undefined where that is not possible. */
+  loadSync(): Runtime | undefined;
+}
