@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import type { OnnxRuntimeBackend } from '../../src/backends/onnxruntime/backend.js';
 import { mkdtemp, readFile, readdir, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -89,7 +90,7 @@ describeBackends('Trainer', (backend) => {
   });
 
   it.runIf(backend === 'onnxruntime')('gives every step the same graph', async () => {
-    const { stats } = tf.backend() as unknown as { stats: { compilations: number } };
+    const { stats } = (tf.backend() as OnnxRuntimeBackend).executor;
     const model = await tinyModel();
     const compiled: number[] = [];
     const onStep = (): void => void compiled.push(stats.compilations);

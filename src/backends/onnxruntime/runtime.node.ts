@@ -71,7 +71,7 @@ function sessionOptions({ threads }: RuntimeOptions): Common.InferenceSession.Se
     enableMemPattern: false,
     // Threads that spin between operators take the cores from decoding, and from everybody else on the machine.
     extra: { session: { intra_op: { allow_spinning: '0' } } },
-    logSeverityLevel: 3,
+    logSeverityLevel: 4, // what fails is thrown, and so said once
   };
 }
 
