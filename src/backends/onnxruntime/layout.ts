@@ -9,9 +9,8 @@ import type { Attribute, ElementType, Operand } from './graph.js';
 /** NHWC to NCHW, and back. */
 export const TO_NCHW = [0, 3, 1, 2] as const;
 export const TO_NHWC = [0, 2, 3, 1] as const;
-/** HWIO to OIHW, and back. */
+/** HWIO to OIHW. */
 export const TO_OIHW = [3, 2, 0, 1] as const;
-export const TO_HWIO = [2, 3, 1, 0] as const;
 
 /** A value that is a pending transpose: what it is of, and how (`shape[i] = base.shape[perm[i]]`). */
 export interface TransposedView {

@@ -1,15 +1,7 @@
 import { backend_util } from '@tensorflow/tfjs-core';
 import { emit, sizeOf } from '../graph.js';
 import type { Attribute, Value } from '../graph.js';
-import {
-  reshape,
-  transpose,
-  transposedView,
-  TO_HWIO,
-  TO_NCHW,
-  TO_NHWC,
-  TO_OIHW,
-} from '../layout.js';
+import { reshape, transpose, transposedView, TO_NCHW, TO_NHWC, TO_OIHW } from '../layout.js';
 import type { Lowering, LoweringTable } from './lowering.js';
 import { finish, matMul } from './matrix.js';
 import { concat, pad, slice } from './shape.js';
@@ -129,7 +121,7 @@ const Conv2DBackpropInput: Lowering<ConvAttributes & { inputShape: number[] }> =
   }
   const shape = [info.batchSize, info.inChannels, info.inHeight, info.inWidth];
   const inputs = [toNchw(dy!, info), transpose(filter!, TO_OIHW)];
-  const window = { ...windowAttributes(info), output_padding: outputPadding(info) };
+  const window = { ...windowAttributes(info), output_padding: unreached(info) };
   return fromNchw(emit('ConvTranspose', inputs, { shape, dtype: 'float32' }, window), info);
 };
 
@@ -165,8 +157,8 @@ function spread(x: Value, info: ConvInfo): Value {
   return slice(padded, [0, 0, 0, 0], [batchSize, inHeight, inWidth, inChannels]);
 }
 
-/** The rows and columns at the far end that no window reaches. */
-function outputPadding(info: ConvInfo): number[] {
+/** The rows and columns at the far end, padding included, that no window reaches. */
+function unreached(info: ConvInfo): [number, number] {
   const { top, left, bottom, right } = info.padInfo;
   const reachedRows =
     (info.outHeight - 1) * info.strideHeight + info.effectiveFilterHeight - top - bottom;
@@ -175,12 +167,12 @@ function outputPadding(info: ConvInfo): number[] {
   return [info.inHeight - reachedRows, info.inWidth - reachedColumns];
 }
 
-/** Below this many input channels the taps are joined to one product, above each is a product of its own. */
+/** Below this many input channels the gradient of the filter is a convolution, above a product for each tap. */
 const FEW_CHANNELS = 16;
 
 /**
  * The gradient of the filter: for each tap, the product of the gradient with the part of the picture that the tap
- * saw, which is faster than to express it as a Conv.
+ * saw, which is faster than to express it as a Conv where there are channels enough.
  */
 const Conv2DBackpropFilter: Lowering<ConvAttributes & { filterShape: number[] }> = (
   { x, dy },
@@ -188,22 +180,39 @@ const Conv2DBackpropFilter: Lowering<ConvAttributes & { filterShape: number[] }>
 ) => {
   const info = convInfo(x!.shape, attributes.filterShape, attributes);
   const { filterHeight, filterWidth, inChannels, outChannels } = info;
+  if (inChannels < FEW_CHANNELS && !isPointwise(info)) return convolveForFilter(x!, dy!, info);
   const gradient = toRows(toNhwc(dy!, info), outChannels);
   const taps = tapsOf(toNhwc(x!, info), info).map((tap) => toRows(tap, inChannels));
-  if (inChannels < FEW_CHANNELS) {
-    const product = matMul(gradient, concat(taps, 1), true, false); // [out, taps * in]
-    const oihw = transpose(
-      reshape(product, [outChannels, filterHeight, filterWidth, inChannels]),
-      TO_NCHW,
-    );
-    return transpose(oihw, TO_HWIO);
-  }
   const products = taps.map((tap) =>
     reshape(matMul(gradient, tap, true, false), [1, outChannels, inChannels]),
   );
   const hwoi = reshape(concat(products, 0), [filterHeight, filterWidth, outChannels, inChannels]);
   return transpose(hwoi, [0, 1, 3, 2]);
 };
+
+/** The channels become the batch: the picture is convolved with the gradient, whose pixels lie a stride apart. */
+function convolveForFilter(x: Value, dy: Value, info: ConvInfo): Value {
+  const { filterHeight, filterWidth, inChannels, outChannels } = info;
+  const perChannel = transpose(toNchw(x, info), [1, 0, 2, 3]); // [in, batch, height, width]
+  const kernel = transpose(toNchw(dy, info), [1, 0, 2, 3]); // [out, batch, height, width]
+  const { top, left, bottom, right } = info.padInfo;
+  const [restHeight, restWidth] = unreached(info);
+  const shape = [
+    inChannels,
+    outChannels,
+    filterHeight + Math.floor(restHeight / info.dilationHeight),
+    filterWidth + Math.floor(restWidth / info.dilationWidth),
+  ];
+  const window = {
+    kernel_shape: [info.outHeight, info.outWidth],
+    strides: [info.dilationHeight, info.dilationWidth],
+    pads: [top, left, bottom, right],
+    dilations: [info.strideHeight, info.strideWidth],
+  };
+  const whole = emit('Conv', [perChannel, kernel], { shape, dtype: 'float32' }, window);
+  const end = [inChannels, outChannels, filterHeight, filterWidth];
+  return transpose(slice(whole, [0, 0, 0, 0], end), [2, 3, 0, 1]); // [in, out, h, w] to HWIO
+}
 
 /** What each position of the filter sees of a picture, [batch, outHeight, outWidth, inChannels] each. */
 function tapsOf(x: Value, info: ConvInfo): Value[] {
