@@ -5,6 +5,8 @@ const shared = {
   target: 'node20',
   platform: 'node' as const,
   sourcemap: true,
+  // Error messages name classes.
+  keepNames: true,
   // TensorFlow.js's gradient modules cannot be resolved by Node: they are bundled (src/backends/gradients.ts).
   noExternal: [/^@tensorflow\/tfjs-core\/dist\//],
   // tsup keeps dependencies out of the bundle, but not optional ones.
