@@ -3,8 +3,6 @@
  */
 export class PromiseCache<T> {
   readonly #entries = new Map<string, Promise<T>>();
-  hits = 0;
-  misses = 0;
 
   constructor(
     readonly capacity: number,
@@ -19,12 +17,10 @@ export class PromiseCache<T> {
   get(key: string, make: () => Promise<T>): Promise<T> {
     const known = this.#entries.get(key);
     if (known !== undefined) {
-      this.hits++;
       this.#entries.delete(key);
       this.#entries.set(key, known);
       return known;
     }
-    this.misses++;
     const made = make();
     this.#entries.set(key, made);
     made.catch(() => this.#entries.delete(key));

@@ -6,6 +6,9 @@ export type DType = 'float32' | 'int32' | 'bool';
 /** The element types inside a graph: ONNX gives positions as int64, which no tensor holds. */
 export type ElementType = DType | 'int64';
 
+/** ONNX's TensorProto.DataType of each element type. */
+export const dataTypes = { float32: 1, int32: 6, int64: 7, bool: 9 } as const;
+
 /** The bytes of a tensor: Float32Array, Int32Array or (bool) Uint8Array. */
 export type TypedArray = Float32Array | Int32Array | Uint8Array;
 

@@ -1,4 +1,4 @@
-import { emit, int64s, isConstant, sizeOf, Value } from './graph.js';
+import { dataTypes, emit, int64s, isConstant, sizeOf, Value } from './graph.js';
 import type { Attribute, ElementType, Operand } from './graph.js';
 
 // TensorFlow.js computes pictures as NHWC with filters as HWIO; ONNX convolves NCHW with OIHW, and PyTorch keeps OIHW.
@@ -63,10 +63,8 @@ export function sameShape(a: readonly number[], b: readonly number[]): boolean {
 /** A value in another element type. */
 export function cast(value: Value, dtype: ElementType): Value {
   if (value.dtype === dtype) return value;
-  return emit('Cast', [value], { shape: value.shape, dtype }, { to: castTargets[dtype] });
+  return emit('Cast', [value], { shape: value.shape, dtype }, { to: dataTypes[dtype] });
 }
-
-const castTargets = { float32: 1, int32: 6, int64: 7, bool: 9 } as const;
 
 /** The shape of an elementwise operation on these shapes. */
 export function broadcastShape(shapes: readonly (readonly number[])[]): number[] {

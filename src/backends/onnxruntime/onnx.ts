@@ -1,3 +1,4 @@
+import { dataTypes } from './graph.js';
 import type { Attribute, Constant } from './graph.js';
 import type { NamedSpec, Program, ProgramNode } from './program.js';
 import { ProtobufWriter } from './protobuf.js';
@@ -8,8 +9,6 @@ const OPSETS = [
   { domain: '', version: 20 },
   { domain: 'com.microsoft', version: 1 },
 ] as const;
-/** TensorProto.DataType of each element type. */
-export const dataTypes = { float32: 1, int32: 6, int64: 7, bool: 9 } as const;
 const attributeTypes = { float: 1, int: 2, string: 3, ints: 7 } as const;
 
 /** A program as the bytes of an ONNX ModelProto. */

@@ -158,7 +158,7 @@ function spread(x: Value, info: ConvInfo): Value {
 }
 
 /** The rows and columns at the far end, padding included, that no window reaches. */
-function unreached(info: ConvInfo): [number, number] {
+export function unreached(info: ConvInfo): [number, number] {
   const { top, left, bottom, right } = info.padInfo;
   const reachedRows =
     (info.outHeight - 1) * info.strideHeight + info.effectiveFilterHeight - top - bottom;

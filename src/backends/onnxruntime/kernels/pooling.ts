@@ -2,7 +2,7 @@ import { backend_util } from '@tensorflow/tfjs-core';
 import { emit, emitMany, sizeOf } from '../graph.js';
 import type { OnnxNode, Value } from '../graph.js';
 import { reshape, transpose, TO_NCHW, TO_NHWC } from '../layout.js';
-import { fromNchw, toNchw, windowAttributes } from './convolution.js';
+import { fromNchw, toNchw, unreached, windowAttributes } from './convolution.js';
 import { constantOf } from './creation.js';
 import { divide } from './elementwise.js';
 import type { Lowering, LoweringTable } from './lowering.js';
@@ -87,12 +87,7 @@ const AvgPoolGrad: Lowering<PoolAttributes> = ({ dy, input }, attributes) => {
     window,
   );
   const share = divide(transpose(dy!, TO_NCHW), counted);
-  const { top, left, bottom, right } = info.padInfo;
-  const output_padding = [
-    info.inHeight - ((info.outHeight - 1) * info.strideHeight + info.filterHeight - top - bottom),
-    info.inWidth - ((info.outWidth - 1) * info.strideWidth + info.filterWidth - left - right),
-  ];
-  const options = { ...window, group: channels, output_padding };
+  const options = { ...window, group: channels, output_padding: unreached(info) };
   const dx = emit('ConvTranspose', [share, ones], { shape: inputShape, dtype: 'float32' }, options);
   return transpose(dx, TO_NHWC);
 };

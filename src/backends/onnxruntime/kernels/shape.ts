@@ -1,6 +1,6 @@
 import { backend_util, slice_util, util } from '@tensorflow/tfjs-core';
 import { emit, int64s, scalar, sizeOf } from '../graph.js';
-import type { DType, Value } from '../graph.js';
+import type { Constant, DType, Value } from '../graph.js';
 import { cast, reshape, transpose } from '../layout.js';
 import type { Lowering, LoweringTable } from './lowering.js';
 
@@ -34,14 +34,16 @@ export function pad(
 ): Value {
   if (paddings.every(([before, after]) => before === 0 && after === 0)) return value;
   const shape = value.shape.map((size, i) => size + paddings[i]![0] + paddings[i]![1]);
-  const amounts = int64s([
-    ...paddings.map(([before]) => before),
-    ...paddings.map(([, after]) => after),
-  ]);
-  return emit('Pad', [value, amounts, scalar(number, value.dtype as DType)], {
+  return emit('Pad', [value, padAmounts(paddings), scalar(number, value.dtype as DType)], {
     shape,
     dtype: value.dtype,
   });
+}
+
+/** Paddings in ONNX's order: what comes before on every axis, then what comes after. */
+function padAmounts(paddings: readonly (readonly [number, number])[]): Constant {
+  const [before, after] = [0, 1].map((side) => paddings.map((padding) => padding[side]!));
+  return int64s([...before!, ...after!]);
 }
 
 const Reshape: Lowering<{ shape: number[] }> = ({ x }, { shape }) =>
@@ -166,11 +168,7 @@ const MirrorPad: Lowering<{ paddings: [number, number][]; mode: 'reflect' | 'sym
   if (mode !== 'reflect')
     throw new Error('onnxruntime: mirrorPad knows the mode reflect only; use another backend');
   const shape = x!.shape.map((size, i) => size + paddings[i]![0] + paddings[i]![1]);
-  const amounts = int64s([
-    ...paddings.map(([before]) => before),
-    ...paddings.map(([, after]) => after),
-  ]);
-  return emit('Pad', [x, amounts], { shape, dtype: x!.dtype }, { mode: 'reflect' });
+  return emit('Pad', [x, padAmounts(paddings)], { shape, dtype: x!.dtype }, { mode: 'reflect' });
 };
 
 const Reverse: Lowering<{ dims: number[] }> = ({ x }, { dims }) => {
