@@ -28,14 +28,23 @@ const noFusion = refuse(
   'encoders and fusion do not import each other: pass what is needed as an argument.',
 );
 const noTraining = refuse('\\u002Ftraining\\u002F', 'training may import this, never the reverse.');
+const onlyBackends = refuse(
+  '^\\.\\u002F(?!backends\\u002F|errors\\.js$)',
+  'bertresnet/onnxruntime is the backend without the rest of the library.',
+);
+const noRegistration = refuse(
+  '\\.\\u002Fonnxruntime\\.js$',
+  'Importing onnxruntime.ts registers a backend: the library itself does so when it is asked to.',
+);
 const onlyPublic = refuse(
-  '^\\.\\.\\u002F(?!index\\.js$|nearest\\.js$|weights\\u002Ffiles\\.node\\.js$)',
+  '^\\.\\.\\u002F(?!index\\.js$|(nearest|version\\.node)\\.js$|weights\\u002Ffiles\\.node\\.js$)',
   'The command line stands on the public API alone: import it from ../index.js.',
 );
 
 /** What each part of src may not import. */
 const boundaries = {
   'src/*.ts': [],
+  'src/onnxruntime.ts': [onlyBackends],
   'src/model.ts': [noTraining],
   'src/datasets/**/*.ts': [noBackend, noEncoders, noFusion, noTraining],
   'src/encoders/**/*.ts': [noBackend, noFusion, noTraining],
@@ -43,9 +52,13 @@ const boundaries = {
   'src/nn/**/*.ts': [noBackend, noEncoders, noFusion, noTraining],
   'src/weights/**/*.ts': [noBackend, noEncoders, noFusion, noTraining],
   'src/training/**/*.ts': [noBackend],
+  'src/onnx/**/*.ts': [noTraining],
   'src/backends/**/*.ts': [noEncoders, noFusion, noTraining],
   'src/cli/**/*.ts': [onlyPublic],
 };
+
+/** What none of them may, but the seam to ONNX Runtime. */
+const everywhere = [noRuntime, noRegistration];
 
 const platformFiles = ['**/*.node.ts', '**/*.browser.ts'];
 const syntax = (rules) => ({ 'no-restricted-syntax': ['error', ...rules] });
@@ -86,8 +99,15 @@ export default tseslint.config(
     },
   },
   ...Object.entries(boundaries).flatMap(([folder, rules]) => [
-    { files: [folder], ignores: platformFiles, rules: syntax([...rules, noRuntime, noPlatform]) },
-    { files: platformFiles.map((kind) => [folder, kind]), rules: syntax([...rules, noRuntime]) },
+    {
+      files: [folder],
+      ignores: platformFiles,
+      rules: syntax([...rules, ...everywhere, noPlatform]),
+    },
+    {
+      files: platformFiles.map((kind) => [folder, kind]),
+      rules: syntax([...rules, ...everywhere]),
+    },
   ]),
   {
     files: ['src/backends/onnxruntime/runtime.*.ts'],

@@ -26,7 +26,7 @@ const libraryBeside: Plugin = {
 export default defineConfig([
   {
     ...shared,
-    entry: { index: 'src/index.ts' },
+    entry: { index: 'src/index.ts', onnxruntime: 'src/onnxruntime.ts' },
     format: ['esm', 'cjs'],
     dts: true,
     shims: true,
@@ -37,5 +37,12 @@ export default defineConfig([
     format: ['esm'],
     dts: false,
     esbuildPlugins: [libraryBeside],
+  },
+  {
+    ...shared,
+    // What imageThread.node.ts starts as a thread.
+    entry: { imageWorker: 'src/datasets/imageWorker.node.ts' },
+    format: ['esm'],
+    dts: false,
   },
 ]);

@@ -33,7 +33,12 @@ function bundledGradients(): Plugin {
 
 export default defineConfig({
   plugins: [bundledGradients()],
-  resolve: { alias: { bertresnet: new URL('./src/index.ts', import.meta.url).pathname } },
+  resolve: {
+    alias: {
+      'bertresnet/onnxruntime': new URL('./src/onnxruntime.ts', import.meta.url).pathname,
+      bertresnet: new URL('./src/index.ts', import.meta.url).pathname,
+    },
+  },
   test: {
     include: ['test/**/*.test.ts'],
     // These test what is built and packed: npm run test:package.

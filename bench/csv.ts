@@ -11,7 +11,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { CsvDataset } from '../src/datasets/csv.js';
 import { formatRecord } from '../src/datasets/csvWrite.js';
-import { epochOrder } from '../src/datasets/batch.js';
+import { epochOrder } from '../src/datasets/rowOrder.js';
 
 const rows = Number(process.argv[2] ?? 1_000_000);
 const pictures = 10_000;

@@ -1,13 +1,14 @@
-// Runs an example by its number, the last one by default: npm run example [-- 03 [its own options]]
+// Runs an example by its number, the main one by default: npm run example [-- 03 [its own options]]
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
+const MAIN = '07';
 const here = fileURLToPath(new URL('.', import.meta.url));
 const files = readdirSync(here).filter((name) => /^\d\d-.*\.ts$/.test(name));
 const [first = '', ...others] = process.argv.slice(2);
 const numbered = /^\d\d?$/.test(first);
-const number = numbered ? first.padStart(2, '0') : files.at(-1).slice(0, 2);
+const number = numbered ? first.padStart(2, '0') : MAIN;
 const file = files.find((name) => name.startsWith(`${number}-`));
 if (file === undefined) {
   console.error(`There is no example ${first}; there are:\n  ${files.join('\n  ')}`);

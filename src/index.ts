@@ -55,6 +55,7 @@ export type {
   ImageReader,
   TextReader,
 } from './datasets/batch.js';
+export type { FeatureReader, HostFeatures, KnownFeatures } from './datasets/features.js';
 
 // Encoders
 export { BertEmbeddings, BertEncoder, BertLayer } from './encoders/bert.js';
@@ -85,6 +86,8 @@ export type {
   ModelOptions,
 } from './modelOptions.js';
 export type { Prediction, PredictOptions, RawInput } from './predict.js';
+export { OnnxModel } from './onnx/onnxModel.js';
+export type { OnnxOptions } from './onnx/export.js';
 
 // What models are built of
 export { Module } from './nn/module.js';
@@ -96,6 +99,8 @@ export type { Conv2dOptions } from './nn/conv.js';
 export { Embedding } from './nn/embedding.js';
 export { BatchNorm2d, LayerNorm } from './nn/norm.js';
 export type { Initializer } from './nn/initializers.js';
+export { checkpoint } from './nn/checkpoint.js';
+export type { Checkpointed } from './nn/checkpoint.js';
 export { dropout, DropoutSource } from './nn/dropout.js';
 export type { ForwardContext } from './nn/dropout.js';
 export { Random } from './nn/random.js';

@@ -27,6 +27,8 @@ import type {
 import { DropoutSource } from './nn/dropout.js';
 import { Module, defaultSeed } from './nn/module.js';
 import type { LoadOptions, LoadReport, StateDict } from './nn/stateDict.js';
+import { onnxBytes, writeOnnx } from './onnx/export.js';
+import type { OnnxOptions } from './onnx/export.js';
 import { predict } from './predict.js';
 import type { Prediction, PredictOptions, RawInput } from './predict.js';
 import { normalizeNames, toNotebookNames } from './weights/names.js';
@@ -129,6 +131,25 @@ export class BertResNetModel extends Module {
     return predict(this, rows, options);
   }
 
+  /**
+   * The model as an ONNX file, for one mode: inputs `input_ids`, `attention_mask`, `token_type_ids` (int64
+   * [batch, length]) and `pixel_values` (float32 [batch, 3, height, width]), those of the mode, and the output `logits`
+   * [batch, classes]. Batch and length are free. Labels, tokenizer and preprocessing are its metadata.
+   *
+   * @param path where the file is written; one of 2 GiB or more keeps its weights in `<path>.data`. Without it the
+   *   bytes are returned.
+   * @throws InputError where an option cannot be used, or a part of one's own cannot be expressed in ONNX.
+   */
+  toOnnx(path: string | URL, options?: OnnxOptions): Promise<string[]>;
+  toOnnx(options?: OnnxOptions): Promise<Uint8Array>;
+  toOnnx(
+    first?: string | URL | OnnxOptions,
+    options?: OnnxOptions,
+  ): Promise<string[] | Uint8Array> {
+    const isPath = typeof first === 'string' || first instanceof URL;
+    return isPath ? writeOnnx(this, first, options) : onnxBytes(this, first);
+  }
+
   /** The number of tokens at which texts are cut: what is asked for, within what tokenizer and encoder take. */
   textLength(asked = Infinity): number | undefined {
     const { tokenizer, textEncoder } = this;
@@ -162,6 +183,7 @@ export class BertResNetModel extends Module {
     const { training = false } = context;
     const mode = chooseMode(given, context.mode);
     if (!training || context.random !== undefined) return { ...context, mode, training };
-    return { mode, training, random: new DropoutSource(this.seed, this.#trainingPasses++) };
+    const random = new DropoutSource(this.seed, this.#trainingPasses++);
+    return { ...context, mode, training, random };
   }
 }

@@ -1,5 +1,6 @@
 /** The known word that a person most likely meant, whatever its case, or undefined where none is near. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
+  if (known.includes(word)) return word;
   if (word.length > longest) return undefined;
   const ranked = known
     .filter(({ length }) => length <= longest)

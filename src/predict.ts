@@ -1,5 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { ImageSource } from './datasets/example.js';
+import type { ImageProcessor } from './datasets/image.js';
+import { tokenLengths } from './datasets/rowLengths.js';
+import type { BertTokenizer } from './datasets/tokenizer.js';
 import { InputError, messageOf } from './errors.js';
 import type { Mode } from './fusion/fusion.js';
 import type { BertResNetModel } from './model.js';
@@ -33,16 +36,46 @@ export interface Prediction {
   readonly probabilities: Readonly<Record<string, number>>;
 }
 
+/** What reads raw rows for a model. */
+export interface RowReader {
+  readonly labels: readonly string[];
+  readonly tokenizer?: BertTokenizer;
+  readonly processor?: ImageProcessor;
+  /** The number of tokens at which texts are cut. */
+  textLength(asked?: number): number | undefined;
+}
+
+/** The probabilities of a batch, row-major [batch, labels]. */
+export type Classify = (inputs: ModelInput, mode: Mode) => Promise<ArrayLike<number>>;
+
+/** `predictRows` with a model that computes in TensorFlow.js. */
+export function predict(
+  model: BertResNetModel,
+  rows: readonly RawInput[],
+  options?: PredictOptions,
+): Promise<Prediction[]> {
+  return predictRows(model, rows, options, async (inputs, mode) => {
+    const probabilities = tf.tidy(() => tf.softmax(model.forward(inputs, { mode })));
+    try {
+      return await probabilities.data();
+    } finally {
+      probabilities.dispose();
+    }
+  });
+}
+
 /**
- * The class of each row, in their order. Rows that have the same inputs are computed together.
+ * The class of each row, in their order. Rows that have the same inputs and texts of like length are
+ * computed together.
  *
  * @throws InputError where a row has neither input or lacks one that the mode needs, the model has no
  *   tokenizer or processor to read it, or a picture cannot be read.
  */
-export async function predict(
-  model: BertResNetModel,
+export async function predictRows(
+  model: RowReader,
   rows: readonly RawInput[],
   options: PredictOptions = {},
+  classify: Classify,
 ): Promise<Prediction[]> {
   const { batchSize = 16 } = options;
   if (!Number.isInteger(batchSize) || batchSize < 1) {
@@ -52,7 +85,8 @@ export async function predict(
   for (const mode of new Set(rowModes)) requireReaders(model, mode);
   const answers: Prediction[] = [];
   for (const mode of new Set(rowModes)) {
-    const positions = rowModes.flatMap((rowMode, i) => (rowMode === mode ? [i] : []));
+    const ofMode = rowModes.flatMap((rowMode, i) => (rowMode === mode ? [i] : []));
+    const positions = await longestFirst(model, rows, ofMode, mode, options.maxLength);
     for (let start = 0; start < positions.length; start += batchSize) {
       const batch = positions.slice(start, start + batchSize);
       const predictions = await predictBatch(
@@ -60,6 +94,7 @@ export async function predict(
         batch.map((i) => rows[i]!),
         mode,
         options,
+        classify,
       );
       batch.forEach((position, i) => (answers[position] = predictions[i]!));
     }
@@ -75,7 +110,7 @@ function modeOf(row: RawInput, position: number, asked?: Mode): Mode {
   }
 }
 
-function requireReaders(model: BertResNetModel, mode: Mode): void {
+function requireReaders(model: RowReader, mode: Mode): void {
   if (mode !== 'image' && model.tokenizer === undefined) {
     throw new InputError(
       'predict: raw text needs a tokenizer, and the model has none; ' +
@@ -90,25 +125,40 @@ function requireReaders(model: BertResNetModel, mode: Mode): void {
   }
 }
 
+/** Positions in an order in which batches need little padding. */
+async function longestFirst(
+  model: RowReader,
+  rows: readonly RawInput[],
+  positions: readonly number[],
+  mode: Mode,
+  maxLength?: number,
+): Promise<readonly number[]> {
+  if (mode === 'image' || positions.length === 1) return positions;
+  const texts = positions.map((position) => rows[position]!.text!);
+  const lengths = await tokenLengths(texts, model.tokenizer!, model.textLength(maxLength));
+  const order = [...positions.keys()].toSorted((a, b) => lengths[b]! - lengths[a]! || a - b);
+  return order.map((index) => positions[index]!);
+}
+
 async function predictBatch(
-  model: BertResNetModel,
+  model: RowReader,
   rows: readonly RawInput[],
   mode: Mode,
   options: PredictOptions,
+  classify: Classify,
 ): Promise<Prediction[]> {
   const inputs = await readRows(model, rows, mode, options);
-  const probabilities = tf.tidy(() => tf.softmax(model.forward(inputs, { mode })));
   try {
-    const values = await probabilities.data();
+    const values = Array.from(await classify(inputs, mode));
     const count = model.labels.length;
-    return rows.map((_, i) => answer(model.labels, values.subarray(i * count, (i + 1) * count)));
+    return rows.map((_, i) => answer(model.labels, values.slice(i * count, (i + 1) * count)));
   } finally {
-    tf.dispose([probabilities, { ...inputs.text }, inputs.image ?? []]);
+    tf.dispose([{ ...inputs.text }, inputs.image ?? []]);
   }
 }
 
 async function readRows(
-  model: BertResNetModel,
+  model: RowReader,
   rows: readonly RawInput[],
   mode: Mode,
   options: PredictOptions,
@@ -116,14 +166,10 @@ async function readRows(
   const image =
     mode === 'text' ? undefined : await model.processor!.process(rows.map((row) => row.image!));
   if (mode === 'image') return { image };
+  const texts = rows.map((row) => row.text!);
   const maxLength = model.textLength(options.maxLength);
-  return {
-    image,
-    text: model.tokenizer!.encode(
-      rows.map((row) => row.text!),
-      { maxLength },
-    ),
-  };
+  // Few lengths, so that an engine that compiles meets few shapes.
+  return { image, text: model.tokenizer!.encode(texts, { maxLength, padToMultipleOf: 8 }) };
 }
 
 function answer(labels: readonly string[], values: ArrayLike<number>): Prediction {

@@ -2,7 +2,7 @@
 import { onInterrupt } from './interrupt.js';
 import { runProgram } from './program.js';
 import type { Terminal } from './terminal.js';
-import { version } from './version.node.js';
+import { version } from '../version.node.js';
 
 const terminal: Terminal = {
   out: (line) => void process.stdout.write(`${line}\n`),

@@ -1,11 +1,11 @@
-import { writeCsv } from '../index.js';
+import { OnnxModel, writeCsv } from '../index.js';
 import { defineCommand } from './command.js';
 import type { Invocation } from './command.js';
 import { dataOptions, describeRows, openCsv } from './data.js';
 import { engineOptions, startEngine } from './engine.js';
 import { choice, flag, integer, text } from './options.js';
 import { RowPredictor } from './predictRows.js';
-import { fileFor, loadModel, openRun, readSettings } from './runFolder.node.js';
+import { fileFor, loadPredictor, openPredictor, readSettings } from './runFolder.node.js';
 import { figure, plural, table } from './table.js';
 import { exitCodes } from './terminal.js';
 import type { Terminal } from './terminal.js';
@@ -22,13 +22,13 @@ const options = {
 
 async function run({ positionals, options: given, terminal, signal }: Invocation<typeof options>) {
   const [folder, csv] = positionals as [string, string];
-  const found = await openRun(folder, 'predict');
-  const model = await loadModel(found);
+  const found = await openPredictor(folder, 'predict');
   const onBadRow = given.badRows ?? 'missing';
   const rows = await openCsv(csv, given, { label: null, onBadRow });
   describeRows(rows, terminal);
   await startEngine(given, terminal);
-  const { mode, batchSize = 32 } = given;
+  const model = await loadPredictor(found);
+  const { mode = model instanceof OnnxModel ? model.mode : undefined, batchSize = 32 } = given;
   const maxLength = given.maxLength ?? (await readSettings(found)).maxLength;
   const predictor = new RowPredictor(model, rows, { mode, maxLength, batchSize, signal });
   const path = given.out ?? fileFor(found, 'predictions', csv, '.csv');
@@ -70,7 +70,7 @@ export const predictCommand = defineCommand({
   summary:
     'Predict the labels of rows; one that lacks its text or picture is answered by the other',
   positionals: [
-    { name: 'RUN', help: 'The folder that train left, or a saved model' },
+    { name: 'RUN', help: 'The folder that train left, a saved model, or an .onnx file of export' },
     { name: 'CSV', help: 'The rows; a column of labels is not needed, and ignored' },
   ],
   options,

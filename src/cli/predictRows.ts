@@ -14,6 +14,9 @@ export interface RowOptions {
 
 type Answer = Prediction | undefined;
 
+/** Among the rows of so many batches, those of like length are computed together. */
+const batchesAtOnce = 8;
+
 /** Predicts the rows of a CSV, a batch at a time, and counts what it sees. */
 export class RowPredictor {
   /** The number of rows that were given each label. */
@@ -26,7 +29,7 @@ export class RowPredictor {
   readonly #kept: readonly number[];
 
   constructor(
-    readonly model: BertResNetModel,
+    readonly model: Pick<BertResNetModel, 'labels' | 'predict'>,
     readonly rows: CsvDataset,
     readonly options: RowOptions,
   ) {
@@ -46,9 +49,10 @@ export class RowPredictor {
   async *records(): AsyncGenerator<CsvCell[]> {
     const { size } = this.rows;
     const { batchSize, signal } = this.options;
-    for (let start = 0; start < size; start += batchSize) {
+    const chunk = batchSize * batchesAtOnce;
+    for (let start = 0; start < size; start += chunk) {
       signal.throwIfAborted();
-      const length = Math.min(batchSize, size - start);
+      const length = Math.min(chunk, size - start);
       const positions = Array.from({ length }, (_, i) => start + i);
       const [cells, answers] = [await this.rows.rows(positions), await this.#answer(positions)];
       for (const [i, answer] of answers.entries()) {
@@ -77,7 +81,13 @@ export class RowPredictor {
       if (!(error instanceof InputError)) throw error;
     }
     // One of them cannot be answered: each is tried on its own, so that an error names its row.
+    const { batchSize } = this.options;
     const answers: Answer[] = [];
+    if (positions.length > batchSize) {
+      for (let start = 0; start < positions.length; start += batchSize)
+        answers.push(...(await this.#answer(positions.slice(start, start + batchSize))));
+      return answers;
+    }
     for (const [i, example] of examples.entries()) {
       answers.push(await this.#answerOne(positions[i]!, example));
     }

@@ -1,6 +1,7 @@
 import { InputError, messageOf } from '../index.js';
 import type { Command } from './command.js';
 import { evaluateCommand } from './evaluate.js';
+import { exportCommand } from './export.js';
 import { commandHelp, programHelp } from './help.js';
 import { inspectCommand } from './inspect.js';
 import { nearest } from '../nearest.js';
@@ -15,6 +16,7 @@ export const commands: readonly Command[] = [
   trainCommand,
   evaluateCommand,
   predictCommand,
+  exportCommand,
   inspectCommand,
 ];
 

@@ -1,6 +1,7 @@
 import { access, readFile } from 'node:fs/promises';
-import { basename, extname, join } from 'node:path';
-import { BertResNetModel, InputError } from '../index.js';
+import { basename, dirname, extname, join } from 'node:path';
+import { BertResNetModel, InputError, OnnxModel } from '../index.js';
+import type { Mode } from '../index.js';
 
 /** A folder that `train` left, or a saved model on its own. */
 export interface RunFolder {
@@ -27,6 +28,24 @@ export async function openRun(folder: string, command: string): Promise<RunFolde
 /** Loads the model of a run folder. */
 export function loadModel({ model }: RunFolder): Promise<BertResNetModel> {
   return BertResNetModel.fromPretrained(model);
+}
+
+/** As `openRun`; an .onnx file is its own model, in the folder where it lies. */
+export async function openPredictor(path: string, command: string): Promise<RunFolder> {
+  if (extname(path) !== '.onnx') return openRun(path, command);
+  return { folder: dirname(path), model: path };
+}
+
+/** Loads what answers rows: the model of a run folder, or an exported one. */
+export function loadPredictor(found: RunFolder): Promise<BertResNetModel | OnnxModel> {
+  return extname(found.model) === '.onnx'
+    ? OnnxModel.fromPretrained(found.model)
+    : loadModel(found);
+}
+
+/** Where an exported model goes: `model.onnx`, or `model-text.onnx` for one mode of the others. */
+export function exportedFile({ folder }: RunFolder, mode: Mode): string {
+  return join(folder, mode === 'both' ? 'model.onnx' : `model-${mode}.onnx`);
 }
 
 /** A JSON file of a run folder; undefined where there is none. */

@@ -56,6 +56,7 @@ const trainingOptions = {
   auxiliary: number('What the losses of text alone and image alone count (default 1; 0: nothing)'),
   auxiliaryDetached: flag('Keep those losses out of the encoders'),
   maxLength: integer("The longest text, in tokens (default: the tokenizer's)", 2),
+  ungrouped: flag('Shuffle rows whatever their length (default: like lengths share a batch)'),
   monitor: choice(
     ['accuracy', 'macroF1', 'weightedF1', 'auc', 'loss', 'ece'],
     'The figure that chooses the best epoch (default accuracy)',
@@ -73,6 +74,11 @@ const runOptions = {
     'Go on with an interrupted run, exactly, with the options it was started with (default: that of --out)',
   ),
   overwrite: flag('Replace the run that --out holds'),
+  gradientCheckpointing: flag('Less memory for more time: encoder layers are computed twice'),
+  cacheFeatures: optionalText(
+    'FOLDER',
+    'Keep what frozen encoders compute of each row on disk (default: where all runs share it)',
+  ),
   checkpointMinutes: number('Minutes between checkpoints within an epoch (default 10; 0: none)'),
   json: flag('Print the best figures as JSON on stdout, and nothing else there'),
 };
@@ -92,12 +98,20 @@ export type TrainValues = Values<typeof options>;
 /** Those that say where things are or how the run is seen: they may differ when a run is resumed. */
 export const resumable: readonly (keyof TrainValues)[] = [
   ...(['val', 'exclude', 'text', 'image', 'tokenizer', 'augment', 'allowOutside'] as const),
-  ...(['resume', 'checkpointMinutes', 'json', 'backend', 'threads'] as const),
+  ...([
+    'resume',
+    'checkpointMinutes',
+    'gradientCheckpointing',
+    'cacheFeatures',
+    'json',
+    'backend',
+    'threads',
+  ] as const),
 ];
 
 /** Options that name a file or a folder. */
 export const pathOptions: readonly (keyof TrainValues)[] = [
-  ...(['val', 'exclude', 'text', 'image', 'tokenizer', 'augment'] as const),
+  ...(['val', 'exclude', 'text', 'image', 'tokenizer', 'augment', 'cacheFeatures'] as const),
 ];
 
 /** What the trainer is told; what was not given is left to it. */
@@ -107,7 +121,7 @@ export function trainingOf(values: TrainValues): TrainingOptions {
   const auxiliary = defined({ weight, reachEncoders });
   const { epochs, batchSize, learningRate, textLearningRate, imageLearningRate } = values;
   const { headLearningRate, schedule, weightDecay, maxGradNorm, labelSmoothing, mixup } = values;
-  const { mode, maxLength, monitor, seed } = values;
+  const { mode, maxLength, monitor, seed, ungrouped } = values;
   return defined({
     ...{ epochs, batchSize, learningRate, textLearningRate, imageLearningRate, headLearningRate },
     ...{
@@ -122,6 +136,7 @@ export function trainingOf(values: TrainValues): TrainingOptions {
       seed,
     },
     warmupRatio: warmup,
+    groupByLength: ungrouped ? false : undefined,
     gradientAccumulationSteps: accumulate,
     auxiliary: Object.keys(auxiliary).length === 0 ? undefined : auxiliary,
     freeze:

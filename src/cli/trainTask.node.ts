@@ -13,7 +13,7 @@ export interface TrainRecord extends TrainValues {
 }
 
 /** Options whose value is always a path, and never a hub id or a name. */
-const dataOptions: readonly (keyof TrainValues)[] = ['val', 'exclude'];
+const dataOptions: readonly (keyof TrainValues)[] = ['val', 'exclude', 'cacheFeatures'];
 
 /** What `train` is to do. */
 export interface TrainTask {
@@ -91,7 +91,8 @@ export async function recordOf({ train, folder, values }: TrainTask): Promise<Tr
   const paths: Record<string, string> = {};
   for (const key of pathOptions) {
     const value = values[key] as string | undefined;
-    if (value !== undefined && (await exists(value))) paths[key] = fromFolder(folder, value);
+    if (value && (dataOptions.includes(key) || (await exists(value))))
+      paths[key] = fromFolder(folder, value);
   }
   return { ...kept, ...paths, train: fromFolder(folder, train) };
 }
@@ -103,14 +104,20 @@ export async function trainerOptions({
   values,
 }: TrainTask): Promise<TrainerOptions> {
   const recipe = notebookRecipe().training;
-  const { augment, checkpointMinutes, overwrite, warmup } = values;
+  const { augment, checkpointMinutes, gradientCheckpointing, overwrite, warmup } = values;
   return {
     ...(values.notebook ? recipe : {}),
     ...(values.notebook && warmup !== undefined ? { warmupSteps: undefined } : {}),
     ...trainingOf(values),
     ...(augment === undefined ? {} : { augment: await readAugmentation(augment, recipe.augment) }),
-    ...defined({ checkpointMinutes, overwrite, outputDir: folder, resume }),
+    ...defined({ checkpointMinutes, gradientCheckpointing, overwrite }),
+    ...defined({ outputDir: folder, resume, cacheFeatures: cacheFolder(values) }),
   };
+}
+
+/** Where features are kept: an empty name is the folder that all runs share. */
+function cacheFolder({ cacheFeatures }: TrainValues): true | string | undefined {
+  return cacheFeatures === '' ? true : cacheFeatures;
 }
 
 /** Random changes to rows as `--augment` names them. */
@@ -153,7 +160,7 @@ async function located(record: TrainRecord, folder: string): Promise<TrainRecord
   const found: Record<string, string> = { train: resolve(folder, record.train) };
   for (const key of pathOptions) {
     const value = record[key] as string | undefined;
-    if (value === undefined) continue;
+    if (!value) continue;
     const path = resolve(folder, value);
     if (dataOptions.includes(key) || (await exists(path))) found[key] = path;
   }

@@ -97,6 +97,16 @@ function checkRanges(augmentation: Augmentation): void {
   });
 }
 
+/** Which inputs of a row are changed at random. */
+export function changedInputs(augmentation: Augmentation = {}): {
+  readonly text: boolean;
+  readonly image: boolean;
+} {
+  const { wordDropout = 0, fill: _, ...ofPictures } = augmentation;
+  const changes = Object.values(ofPictures).some((value) => value !== undefined && value !== 0);
+  return { text: wordDropout > 0, image: changes };
+}
+
 function isRange(range: readonly number[]): boolean {
   const [low = NaN, high = NaN] = range;
   return range.length === 2 && low > 0 && low <= high && high < Infinity;

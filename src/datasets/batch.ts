@@ -1,9 +1,12 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { InputError } from '../errors.js';
 import { Random } from '../nn/random.js';
-import { augmentText, checkAugmentation } from './augment.js';
+import { checkAugmentation } from './augment.js';
 import type { Augmentation } from './augment.js';
+import { readTexts } from './batchText.js';
 import type { Dataset, Example, ImageSource } from './example.js';
+import { readFeatures } from './features.js';
+import type { HostFeatures, KnownFeatures } from './features.js';
 import { Gate, prefetch } from './prefetch.js';
 
 /** Token ids of a batch on the host, row-major [size, length]. */
@@ -38,6 +41,8 @@ export interface Batch {
   readonly hasImage: readonly boolean[];
   /** An index into the labels for each row; -1 where the row has none. */
   readonly labels: Int32Array;
+  /** Features that were known, instead of the text or the picture. */
+  readonly features?: HostFeatures;
   /**
    * The positions whose picture could not be read and is treated as missing, where the policy
    * allows that.
@@ -47,6 +52,8 @@ export interface Batch {
 
 /** What turns texts into token ids: `BertTokenizer` is one. */
 export interface TextReader {
+  /** The longest row, in tokens, where a call does not say. */
+  readonly maxLength?: number;
   /** Token ids of texts, padded to the longest of them. */
   encodeHost(
     texts: readonly string[],
@@ -71,19 +78,22 @@ export interface ImageReader {
 export interface BatchOptions {
   /** The number of rows of a batch; the last one may have fewer. */
   readonly batchSize: number;
-  /** The positions of the rows, in order (default all of them, as they stand); see `epochOrder`. */
+  /** The positions of the rows, in order (default all of them, as they stand). */
   readonly order?: ArrayLike<number>;
   /** Reads the texts; without it batches have none. */
   readonly tokenizer?: TextReader;
   /** Reads the pictures; without it batches have none. */
   readonly processor?: ImageReader;
+  /** Inputs whose features are known: these are read, and neither tokenised nor decoded. */
+  readonly features?: KnownFeatures;
   /** What is read of a row; by default what there is a reader for. */
   readonly mode?: 'text' | 'image' | 'both';
   /** The number of tokens at which texts are cut. */
   readonly maxLength?: number;
   /**
-   * Texts are padded to a multiple of this many tokens (default 8), so that a backend that compiles
-   * meets few shapes; padding is masked and changes no figure.
+   * Texts are padded to a multiple of this many tokens; by default of 8, and of an eighth of the next
+   * power of two beyond 64, so that a backend that compiles meets few shapes. Padding is masked and
+   * changes no figure.
    */
   readonly padToMultipleOf?: number;
   /** Random changes to texts and pictures, for training. */
@@ -141,14 +151,6 @@ export function batches(
   return prefetch(count, make, { ahead, signal });
 }
 
-/**
- * The order of the rows in an epoch: a permutation of 0 ... size - 1 that depends on the seed and
- * the epoch alone.
- */
-export function epochOrder(seed: number, epoch: number, size: number): Int32Array {
-  return new Random(seed, 'shuffle', epoch).permutation(size);
-}
-
 /** A batch's inputs as tensors, in the shapes that a model takes. */
 export interface BatchTensors {
   /** int32, [batch, length] each. */
@@ -192,57 +194,33 @@ interface Reading extends Readers {
 }
 
 async function readBatch(reading: Reading, positions: readonly number[]): Promise<Batch> {
+  const known = reading.options.features ?? {};
   const examples = await reading.dataset.examples(positions);
-  const [text, pictures] = await Promise.all([
-    readTexts(reading, examples, positions),
+  const [text, pictures, features] = await Promise.all([
+    readTexts(reading.tokenizer, reading.options, examples, positions),
     readImages(reading, examples, positions),
+    readFeatures(known, positions),
   ]);
-  const unreadable = positions.filter((_, i) => pictures[i] === 'unreadable');
   const pixels = pictures.map((picture) => (picture === 'unreadable' ? undefined : picture));
+  const hasImage = positions.map((position, i) =>
+    known.image ? known.image.has(position) : pixels[i] !== undefined,
+  );
+  const reads = known.image !== undefined || reading.processor !== undefined;
+  const unreadable = reads
+    ? positions.filter((_, i) => examples[i]!.image !== undefined && !hasImage[i]!)
+    : [];
   return {
     size: positions.length,
     positions,
     text,
     image: reading.processor && stackImages(pixels, reading.processor.size),
-    hasText: examples.map((example) => text !== undefined && example.text !== undefined),
-    hasImage: pixels.map((picture) => picture !== undefined),
+    hasText: examples.map((example, i) =>
+      known.text ? known.text.has(positions[i]!) : text !== undefined && example.text !== undefined,
+    ),
+    hasImage,
     labels: Int32Array.from(examples, ({ label }) => label ?? -1),
+    ...(features && { features }),
     ...(unreadable.length > 0 && { unreadable }),
-  };
-}
-
-async function readTexts(
-  { tokenizer, options }: Reading,
-  examples: readonly Example[],
-  positions: readonly number[],
-): Promise<HostText | undefined> {
-  const rows = examples.flatMap(({ text }, row) => (text === undefined ? [] : [row]));
-  if (!tokenizer || rows.length === 0) return undefined;
-  const { seed = 42, epoch = 0, augment, maxLength, padToMultipleOf = 8 } = options;
-  const texts = rows.map((row) => {
-    const text = examples[row]!.text!;
-    return augment
-      ? augmentText(text, augment, new Random(seed, 'words', epoch, positions[row]!))
-      : text;
-  });
-  const cut = maxLength === undefined ? {} : { maxLength };
-  const encoded = await tokenizer.encodeHost(texts, { ...cut, padToMultipleOf });
-  return rows.length === examples.length ? encoded : spreadText(encoded, rows, examples.length);
-}
-
-/** Puts the encoded rows in their places; the others are all padding. */
-function spreadText(encoded: HostText, rows: readonly number[], size: number): HostText {
-  const { length } = encoded;
-  const spread = (values: Int32Array) => {
-    const all = new Int32Array(size * length); // [size, length]
-    rows.forEach((row, i) => all.set(values.subarray(i * length, (i + 1) * length), row * length));
-    return all;
-  };
-  return {
-    inputIds: spread(encoded.inputIds),
-    attentionMask: spread(encoded.attentionMask),
-    tokenTypeIds: spread(encoded.tokenTypeIds),
-    length,
   };
 }
 
@@ -307,14 +285,16 @@ function stackImages(
 }
 
 /** The readers that the mode asks for. */
-function chooseReaders({ mode, tokenizer, processor }: BatchOptions): Readers {
-  const needsText = mode === 'text' || mode === 'both';
-  const needsImage = mode === 'image' || mode === 'both';
+function chooseReaders({ mode, features = {}, ...given }: BatchOptions): Readers {
+  const tokenizer = features.text ? undefined : given.tokenizer;
+  const processor = features.image ? undefined : given.processor;
+  const needsText = mode !== undefined && mode !== 'image' && !features.text;
+  const needsImage = mode !== undefined && mode !== 'text' && !features.image;
   if (needsText && !tokenizer)
     throw new InputError(`batches: mode '${mode}' reads texts; pass a tokenizer`);
   if (needsImage && !processor)
     throw new InputError(`batches: mode '${mode}' reads pictures; pass a processor`);
-  if (!tokenizer && !processor)
+  if (!tokenizer && !processor && !features.text && !features.image)
     throw new InputError('batches: nothing to read with; pass a tokenizer or a processor');
   return {
     tokenizer: mode === 'image' ? undefined : tokenizer,

@@ -96,7 +96,7 @@ function checkSize(name: string, { width, height }: ImageSize, { maxPixels }: De
 async function bytesOf(
   source: Exclude<ImageSource, PixelData>,
   name: string,
-  { baseFolder }: DecodeOptions,
+  { baseFolder }: Pick<DecodeOptions, 'baseFolder'>,
 ): Promise<Uint8Array> {
   if (source instanceof Uint8Array) return source;
   if (source instanceof ArrayBuffer) return new Uint8Array(source);
@@ -104,6 +104,17 @@ async function bytesOf(
   if (source instanceof Blob) return new Uint8Array(await source.arrayBuffer());
   const got = source === null ? 'null' : typeof source;
   throw new InputError(`image: a picture must be a path, bytes, a Blob or RGBA pixels, got ${got}`);
+}
+
+/**
+ * What a picture consists of: the bytes of its file, or its size and pixels.
+ *
+ * @throws InputError where it is missing.
+ */
+export async function contentOf(source: ImageSource): Promise<readonly (string | Uint8Array)[]> {
+  if (!isPixels(source)) return [await bytesOf(source, nameOf(source), {})];
+  const { data, width, height } = source;
+  return [`${width} x ${height} `, new Uint8Array(data.buffer, data.byteOffset, data.byteLength)];
 }
 
 async function readBytes(path: string, name: string): Promise<Uint8Array> {

@@ -124,6 +124,20 @@ export class BertTokenizer {
     return BertTokenizer.#fromTokens(tokens, withOptions({}, options));
   }
 
+  /**
+   * The tokenizer that the contents of a tokenizer.json and a tokenizer_config.json describe.
+   *
+   * @throws InputError where they are not those of a WordPiece tokenizer.
+   */
+  static async fromJSON(
+    json: TokenizerJson,
+    config: TokenizerConfigJson = {},
+  ): Promise<BertTokenizer> {
+    const complete = withOptions(config, {});
+    const checked = checkTokenizerJson(json, 'tokenizer.json');
+    return BertTokenizer.#create(withConfig(checked, complete), complete);
+  }
+
   static #fromTokens(
     tokens: readonly string[],
     config: TokenizerConfigJson,

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { activation } from '../nn/activations.js';
 import { additiveMask, attention } from '../nn/attention.js';
+import { checkpoint } from '../nn/checkpoint.js';
 import { dropout, dropoutMask } from '../nn/dropout.js';
 import type { ForwardContext } from '../nn/dropout.js';
 import { Embedding } from '../nn/embedding.js';
@@ -68,17 +69,33 @@ export class BertEncoder extends Module implements TextEncoder {
     return this.config.maxPositionEmbeddings;
   }
 
-  /** One vector a row, [batch, hiddenSize]. @throws InputError where an input's shape or ids are not fit. */
+  /**
+   * One vector a row, [batch, hiddenSize]. Where only [CLS] is pooled, the last layer computes only that token.
+   *
+   * @throws InputError where an input's shape or ids are not fit.
+   */
   forward(text: TextInput, context: ForwardContext): tf.Tensor2D {
-    return tf.tidy(() => this.pool(this.hiddenStates(text, context).at(-1)!, text.attentionMask));
+    return tf.tidy(() => {
+      const queries = this.config.pooling === 'cls' ? 1 : undefined;
+      const states = this.#states(text, context, queries);
+      return this.pool(states.at(-1)!, text.attentionMask);
+    });
   }
 
   /** What enters the first layer and what leaves each, every one [batch, length, hiddenSize]. */
   hiddenStates(text: TextInput, context: ForwardContext): tf.Tensor3D[] {
+    return this.#states(text, context);
+  }
+
+  /** @param queries how many tokens leave the last layer; default: all. */
+  #states(text: TextInput, context: ForwardContext, queries?: number): tf.Tensor3D[] {
     checkText(text, this.config);
     const mask = text.attentionMask && additiveMask(text.attentionMask);
     const states = [this.embeddings.forward(text, context)];
-    for (const layer of this.layers) states.push(layer.forward(states.at(-1)!, mask, context));
+    const last = this.layers.at(-1);
+    for (const layer of this.layers) {
+      states.push(layer.run(states.at(-1)!, mask, context, layer === last ? queries : undefined));
+    }
     return states;
   }
 
@@ -146,6 +163,11 @@ export class BertEmbeddings extends Module {
   }
 }
 
+function firstTokens(hidden: tf.Tensor3D, count: number): tf.Tensor3D {
+  const [batch, length, width] = hidden.shape;
+  return count === length ? hidden : tf.slice(hidden, [0, 0, 0], [batch, count, width]);
+}
+
 /** A transformer layer: self-attention and a feed-forward network, each with a residual and a norm after it. */
 export class BertLayer extends Module {
   readonly query: Linear;
@@ -173,33 +195,61 @@ export class BertLayer extends Module {
     this.outputNorm = this.#norm('output.LayerNorm');
   }
 
-  /** [batch, length, hiddenSize] to the same; the mask as `additiveMask` makes it. */
+  /**
+   * [batch, length, hiddenSize] to the same; the mask as `additiveMask` makes it.
+   *
+   * @param queries how many tokens, from the first, are computed of the result (default: all); these see all others.
+   */
   forward(
     hidden: tf.Tensor3D,
     mask: tf.Tensor4D | undefined,
     context: ForwardContext,
+    queries = hidden.shape[1],
   ): tf.Tensor3D {
     const rate = this.config.hiddenDropoutProb;
-    const attended = this.attentionOutput.forward(this.attend(hidden, mask, context));
-    const middle = this.attentionNorm.forward(tf.add(dropout(attended, rate, context), hidden));
+    const asking = firstTokens(hidden, queries);
+    const attended = this.attentionOutput.forward(this.attend(hidden, mask, context, asking));
+    const middle = this.attentionNorm.forward(tf.add(dropout(attended, rate, context), asking));
     const activate = activation('bert', this.config.hiddenAct);
     const fed = this.output.forward(activate(this.intermediate.forward(middle)));
     return this.outputNorm.forward(tf.add(dropout(fed, rate, context), middle));
   }
 
-  /** Self-attention before its output projection: [batch, length, hiddenSize] to the same. */
-  attend(hidden: tf.Tensor3D, mask: tf.Tensor4D | undefined, context: ForwardContext): tf.Tensor3D {
+  /** As `forward`; with gradient checkpointing the backward pass computes it again. */
+  run(
+    hidden: tf.Tensor3D,
+    mask: tf.Tensor4D | undefined,
+    context: ForwardContext,
+    queries?: number,
+  ): tf.Tensor3D {
+    return checkpoint(
+      ([x, m], inner) =>
+        this.forward(x as tf.Tensor3D, m as tf.Tensor4D | undefined, inner, queries),
+      mask === undefined ? [hidden] : [hidden, mask],
+      [this],
+      context,
+    );
+  }
+
+  /** Attention of `asking` [batch, queries, hiddenSize] to all tokens, before its output projection. */
+  attend(
+    hidden: tf.Tensor3D,
+    mask: tf.Tensor4D | undefined,
+    context: ForwardContext,
+    asking = hidden,
+  ): tf.Tensor3D {
     const { numAttentionHeads: heads, attentionProbsDropoutProb: rate } = this.config;
     const [batch, length, width] = hidden.shape;
+    const queries = asking.shape[1];
     const split = (x: tf.Tensor3D): tf.Tensor4D =>
-      tf.transpose(tf.reshape(x, [batch, length, heads, width / heads]), [0, 2, 1, 3]);
+      tf.transpose(tf.reshape(x, [batch, x.shape[1], heads, width / heads]), [0, 2, 1, 3]);
     const attended = attention(
-      split(this.query.forward(hidden)),
+      split(this.query.forward(asking)),
       split(this.key.forward(hidden)),
       split(this.value.forward(hidden)),
-      { mask, dropout: dropoutMask([batch, heads, length, length], rate, context) },
-    ); // [batch, heads, length, width / heads]
-    return tf.reshape(tf.transpose(attended, [0, 2, 1, 3]), [batch, length, width]);
+      { mask, dropout: dropoutMask([batch, heads, queries, length], rate, context) },
+    ); // [batch, heads, queries, width / heads]
+    return tf.reshape(tf.transpose(attended, [0, 2, 1, 3]), [batch, queries, width]);
   }
 
   #linear(name: string, inFeatures: number, outFeatures: number): Linear {

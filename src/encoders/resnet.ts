@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { InputError } from '../errors.js';
 import { activation } from '../nn/activations.js';
+import { checkpoint } from '../nn/checkpoint.js';
 import { Conv2d, maxPool2d } from '../nn/conv.js';
 import type { ForwardContext } from '../nn/dropout.js';
 import { Module } from '../nn/module.js';
@@ -106,8 +107,8 @@ export class ResNetFeatureModel extends Module implements ImageEncoder {
     checkImage(image);
     return tf.tidy(() => {
       const maps = this.stages.reduce(
-        (x, blocks) => blocks.reduce((y, block) => block.forward(y, context), x),
-        this.stem(image, context),
+        (x, blocks) => blocks.reduce((y, block) => block.run(y, context), x),
+        this.#runStem(image, context),
       );
       return this.config.outputLayer === 'avgpool' ? this.pool(maps) : maps;
     });
@@ -130,6 +131,16 @@ export class ResNetFeatureModel extends Module implements ImageEncoder {
   /** As `Module.loadStateDict`; torchvision's, timm's, Hugging Face's and the notebook's names are understood. */
   override loadStateDict(dict: StateDict, options?: LoadOptions): LoadReport {
     return super.loadStateDict(normalizeNames(dict, 'image'), options);
+  }
+
+  #runStem(image: tf.Tensor4D, context: ForwardContext): tf.Tensor4D {
+    const { conv1, bn1 } = this;
+    return checkpoint(
+      ([x], inner) => this.stem(x as tf.Tensor4D, inner),
+      [image],
+      bn1 === undefined ? [conv1] : [conv1, bn1],
+      context,
+    );
   }
 
   #has(layer: OutputLayer): boolean {

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { activation, relu } from '../nn/activations.js';
+import { checkpoint } from '../nn/checkpoint.js';
 import { Conv2d } from '../nn/conv.js';
 import type { Conv2dOptions } from '../nn/conv.js';
 import type { ForwardContext } from '../nn/dropout.js';
@@ -45,6 +46,11 @@ export class ResNetBlock extends Module {
     );
     const shortcut = this.downsample === undefined ? x : run(x, this.downsample);
     return activation('resnet', this.config.hiddenAct)(tf.add(residual, shortcut));
+  }
+
+  /** As `forward`; with gradient checkpointing the backward pass computes it again. */
+  run(x: tf.Tensor4D, context: ForwardContext): tf.Tensor4D {
+    return checkpoint(([y], inner) => this.forward(y as tf.Tensor4D, inner), [x], [this], context);
   }
 
   #convNorm(conv: string, norm: string, { from, to, ...options }: Step): ConvNorm {

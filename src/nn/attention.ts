@@ -18,12 +18,13 @@ export function additiveMask(mask: tf.Tensor2D): tf.Tensor4D {
 export interface AttentionOptions {
   /** From `additiveMask`, broadcast over heads and queries. */
   readonly mask?: tf.Tensor4D;
-  /** Factors of the attention probabilities, [batch, heads, length, length] (see `dropoutMask`). */
+  /** Factors of the attention probabilities, [batch, heads, queries, length] (see `dropoutMask`). */
   readonly dropout?: tf.Tensor;
 }
 
 /**
- * softmax(q kT / sqrt(dim) + mask) v (Vaswani et al. 2017), each input [batch, heads, length, dim].
+ * softmax(q kT / sqrt(dim) + mask) v (Vaswani et al. 2017): q [batch, heads, queries, dim], k and v [batch, heads,
+ * length, dim].
  */
 export function attention(
   q: tf.Tensor4D,

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { InputError } from '../errors.js';
+import { fused } from './ops.js';
 import { finalize, hashKey } from './random.js';
 
 /** How a forward pass runs: never a global. */
@@ -8,6 +9,13 @@ export interface ForwardContext {
   readonly training: boolean;
   /** Where dropout draws from; needed in training where a dropout rate is above 0. */
   readonly random?: DropoutSource;
+  /**
+   * The encoders' layers keep nothing for the backward pass but their inputs, and are computed again there: less
+   * memory for the time of one more forward pass (see `checkpoint`; default false).
+   */
+  readonly gradientCheckpointing?: boolean;
+  /** Set while a layer is computed again: what a pass records, such as running statistics, was recorded before. */
+  readonly recomputing?: boolean;
 }
 
 /**
@@ -22,16 +30,29 @@ export class DropoutSource {
     readonly step: number,
   ) {}
 
+  /** Another source that will draw what this one will, for a layer that is computed again. */
+  fork(): DropoutSource {
+    const copy = new DropoutSource(this.seed, this.step);
+    copy.#layer = this.#layer;
+    return copy;
+  }
+
   /** The next layer's mask: bool, true (kept) with probability 1 - rate. */
   mask(shape: readonly number[], rate: number): tf.Tensor {
     const key = hashKey(this.seed, 'dropout', this.step, this.#layer++);
-    const kept = new Uint8Array(shape.reduce((size, length) => size * length, 1));
-    const threshold = rate * 2 ** 32;
-    for (let i = 0; i < kept.length; i++) {
-      kept[i] = finalize(key + Math.imul(i, goldenRatio)) >>> 0 < threshold ? 0 : 1;
-    }
-    return tf.tensor(kept, [...shape], 'bool');
+    const threshold = Math.ceil(rate * 2 ** 32);
+    const attributes = { shape: [...shape], key, threshold };
+    return fused('DropoutMask', {}, attributes, () => [composeMask(shape, key, threshold)])[0]!;
   }
+}
+
+/** An element is kept where the hash of the key and its position is at least the threshold. */
+function composeMask(shape: readonly number[], key: number, threshold: number): tf.Tensor {
+  const kept = new Uint8Array(shape.reduce((size, length) => size * length, 1));
+  for (let i = 0; i < kept.length; i++) {
+    kept[i] = finalize(key + Math.imul(i, goldenRatio)) >>> 0 < threshold ? 0 : 1;
+  }
+  return tf.tensor(kept, [...shape], 'bool');
 }
 
 const goldenRatio = 0x9e3779b9;

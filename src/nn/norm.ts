@@ -98,11 +98,11 @@ export class BatchNorm2d extends Module {
    *
    * @throws InputError in training where a channel has a single value, whose variance is undefined.
    */
-  forward(x: tf.Tensor4D, { training }: ForwardContext): tf.Tensor4D {
-    return training ? this.#train(x) : this.#evaluate(x);
+  forward(x: tf.Tensor4D, { training, recomputing }: ForwardContext): tf.Tensor4D {
+    return training ? this.#train(x, recomputing !== true) : this.#evaluate(x);
   }
 
-  #train(x: tf.Tensor4D): tf.Tensor4D {
+  #train(x: tf.Tensor4D, record: boolean): tf.Tensor4D {
     const count = x.size / x.shape[3];
     if (count === 1) {
       throw new InputError(
@@ -112,6 +112,7 @@ export class BatchNorm2d extends Module {
     }
     const gamma = this.weight as tf.Tensor1D;
     return batchNorm(x, gamma, this.bias as tf.Tensor1D, this.epsilon, (mean, variance) => {
+      if (!record) return;
       this.#move(this.runningMean, mean);
       this.#move(this.runningVariance, tf.mul(variance, count / (count - 1)));
     });
@@ -122,17 +123,41 @@ export class BatchNorm2d extends Module {
   }
 
   #evaluate(x: tf.Tensor4D): tf.Tensor4D {
-    const scale = tf.mul(this.weight, tf.rsqrt(tf.add(this.runningVariance, this.epsilon)));
-    const shift = tf.sub(this.bias, tf.mul(this.runningMean, scale));
-    return tf.add(tf.mul(x, scale), shift);
+    const { weight, bias, runningMean: mean, runningVariance: variance, epsilon } = this;
+    return differentiable([x, weight, bias], (save) => {
+      const inputs = { x, weight, bias, mean, variance };
+      const [y] = fused('BatchNormInference', inputs, { epsilon }, () => {
+        const scale = tf.mul(weight, tf.rsqrt(tf.add(variance, epsilon)));
+        const shift = tf.sub(bias, tf.mul(mean, scale));
+        return [tf.add(tf.mul(x, scale), shift)];
+      });
+      save([x, weight, mean, variance]);
+      return {
+        value: y as tf.Tensor4D,
+        gradient: (dy, saved) => inferenceGradient(dy, saved, epsilon),
+      };
+    });
   }
+}
+
+/** The running statistics are constants: each channel is scaled and shifted. */
+function inferenceGradient(
+  dy: tf.Tensor,
+  saved: readonly tf.Tensor[],
+  epsilon: number,
+): tf.Tensor[] {
+  const [x, weight, mean, variance] = saved as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
+  const rows = leadingAxes(x);
+  const inverseDeviation = tf.rsqrt(tf.add(variance, epsilon));
+  const dWeight = tf.mul(tf.sum(tf.mul(dy, tf.sub(x, mean)), rows), inverseDeviation);
+  return [tf.mul(dy, tf.mul(weight, inverseDeviation)), dWeight, tf.sum(dy, rows)];
 }
 
 /**
  * Normalises each channel of a batch by its own mean and biased variance; `observe` sees both, which
  * live no longer than its call.
  */
-export function batchNorm<T extends tf.Tensor>(
+export function batchNorm<T extends tf.Tensor4D>(
   x: T,
   gamma: tf.Tensor1D,
   beta: tf.Tensor1D,
@@ -140,27 +165,52 @@ export function batchNorm<T extends tf.Tensor>(
   observe: (mean: tf.Tensor1D, variance: tf.Tensor1D) => void,
 ): T {
   return differentiable([x, gamma, beta], (save) => {
-    const mean: tf.Tensor1D = tf.mean(x, leadingAxes(x));
-    const variance: tf.Tensor1D = tf.mean(tf.square(tf.sub(x, mean)), leadingAxes(x));
-    observe(mean, variance);
-    const inverseDeviation = tf.rsqrt(tf.add(variance, epsilon));
-    const scale = tf.mul(inverseDeviation, gamma);
-    const shift = tf.sub(beta, tf.mul(mean, scale));
-    save([x, mean, inverseDeviation, scale]);
-    return { value: tf.add(tf.mul(x, scale), shift) as T, gradient: batchNormGradient };
+    const [y, centred, mean, variance, inverseDeviation] = fused(
+      'BatchNorm',
+      { x, gamma, beta },
+      { epsilon },
+      () => composeBatchNorm(x, gamma, beta, epsilon),
+    );
+    observe(mean as tf.Tensor1D, variance as tf.Tensor1D);
+    save([centred!, gamma, inverseDeviation!]);
+    return { value: y as T, gradient: batchNormGradient };
   });
 }
 
-// dx = s (dy - mean(dy) - xhat mean(dy xhat)), gathered as s dy + B x + C with B and C per channel.
-function batchNormGradient(dy: tf.Tensor, saved: readonly tf.Tensor[]): tf.Tensor[] {
-  const [x, mean, inverseDeviation, scale] = saved as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
+function composeBatchNorm(
+  x: tf.Tensor,
+  gamma: tf.Tensor,
+  beta: tf.Tensor,
+  epsilon: number,
+): tf.Tensor[] {
   const rows = leadingAxes(x);
-  const count = x.size / mean.size;
-  const sumDy = tf.sum(dy, rows);
-  const sumDyX = tf.sum(tf.mul(dy, tf.sub(x, mean)), rows);
-  const dGamma = tf.mul(sumDyX, inverseDeviation);
-  const b = tf.mul(tf.mul(tf.mul(scale, inverseDeviation), dGamma), -1 / count);
-  const c = tf.sub(tf.mul(tf.mul(scale, sumDy), -1 / count), tf.mul(b, mean));
-  const dx = tf.add(tf.add(tf.mul(dy, scale), tf.mul(x, b)), c);
-  return [dx, dGamma, sumDy];
+  const mean = tf.mean(x, rows); // [channels]
+  const centred = tf.sub(x, mean);
+  const variance = tf.mean(tf.square(centred), rows);
+  const inverseDeviation = tf.rsqrt(tf.add(variance, epsilon));
+  const y = tf.add(tf.mul(centred, tf.mul(inverseDeviation, gamma)), beta);
+  return [y, centred, mean, variance, inverseDeviation];
+}
+
+function batchNormGradient(dy: tf.Tensor, saved: readonly tf.Tensor[]): tf.Tensor[] {
+  const [centred, gamma, inverseDeviation] = saved as [tf.Tensor, tf.Tensor, tf.Tensor];
+  const inputs = { dy, centred, gamma, inverseDeviation };
+  return fused('BatchNormGrad', inputs, {}, () => composeBatchNormGradient(inputs));
+}
+
+// dx = s (dy - mean(dy) - xhat mean(dy xhat)), gathered as s dy + b (x - mean) + c with b and c per channel.
+function composeBatchNormGradient({
+  dy,
+  centred,
+  gamma,
+  inverseDeviation,
+}: Record<'dy' | 'centred' | 'gamma' | 'inverseDeviation', tf.Tensor>): tf.Tensor[] {
+  const rows = leadingAxes(centred);
+  const share = -gamma.size / centred.size;
+  const scale = tf.mul(gamma, inverseDeviation);
+  const dBeta = tf.sum(dy, rows);
+  const dGamma = tf.mul(tf.sum(tf.mul(dy, centred), rows), inverseDeviation);
+  const b = tf.mul(tf.mul(tf.mul(scale, inverseDeviation), dGamma), share);
+  const c = tf.mul(tf.mul(scale, dBeta), share);
+  return [tf.add(tf.add(tf.mul(dy, scale), tf.mul(centred, b)), c), dGamma, dBeta];
 }

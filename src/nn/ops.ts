@@ -34,7 +34,7 @@ export function detached<T extends tf.Tensor>(compute: () => T): T {
 export function fused(
   kernelName: string,
   inputs: Record<string, tf.Tensor>,
-  attributes: Record<string, string | number>,
+  attributes: Record<string, string | number | number[]>,
   compose: () => tf.Tensor[],
 ): tf.Tensor[] {
   if (!tf.getKernel(kernelName, tf.getBackend())) return compose();

@@ -41,8 +41,12 @@ export class Random {
   readonly #generator: RandomGenerator;
   #spare: number | undefined;
 
+  /** What names the stream. */
+  readonly key: readonly (number | string)[];
+
   /** @param key what names the stream: a seed, then whatever tells this stream from its siblings. */
   constructor(...key: readonly (number | string)[]) {
+    this.key = key;
     this.#generator = xoroshiro128plus(hashKey(...key));
   }
 

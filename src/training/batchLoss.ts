@@ -1,12 +1,11 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { toTensors } from '../datasets/batch.js';
 import type { Batch } from '../datasets/batch.js';
 import { modes } from '../fusion/fusion.js';
 import type { Features, Mode } from '../fusion/fusion.js';
 import type { BertResNetModel } from '../model.js';
-import type { ModelContext } from '../modelOptions.js';
 import { DropoutSource } from '../nn/dropout.js';
 import { differentiable } from '../nn/ops.js';
+import { encodeBatch, holds } from './encodeBatch.js';
 import { targetDistributions, weightedCrossEntropy } from './loss.js';
 import { mixingMatrix } from './mixup.js';
 import type { RowLosses } from './rowLoss.js';
@@ -21,6 +20,8 @@ export interface BatchLossOptions {
   readonly index: number;
   /** What the weighted losses are divided by: the rows of the whole step. */
   readonly rows: number;
+  /** Whether the encoders' layers are computed again in the backward pass. */
+  readonly gradientCheckpointing?: boolean;
 }
 
 /**
@@ -38,12 +39,14 @@ export function batchLoss(
   options: BatchLossOptions,
 ): tf.Scalar {
   return tf.tidy(() => {
-    const context = { training: true, random: new DropoutSource(options.seed, options.index) };
+    const random = new DropoutSource(options.seed, options.index);
+    const { gradientCheckpointing } = options;
+    const context = { training: true, random, gradientCheckpointing };
     const mix = mixer(batch, options);
     const classes = model.labels.length;
     const values = targetDistributions(labels, classes, options.labelSmoothing);
     const targets = mix(tf.tensor2d(values, [batch.size, classes]));
-    const encoded = encodePresent(model, batch, { ...context, mode: encodedMode(losses, batch) });
+    const encoded = encodeBatch(model, batch, { ...context, mode: encodedMode(losses, batch) });
     const main = mapFeatures(encoded, mix);
     const single = mapFeatures(encoded, (features) => mix(gate(features, losses.reach)));
     // The main head comes first, so that its dropout does not depend on the others.
@@ -63,33 +66,7 @@ export function batchLoss(
 function encodedMode({ weights }: RowLosses, batch: Batch): Mode {
   const needed = modes.filter((mode) => weights[mode] !== undefined);
   if (needed.length === 1) return needed[0]!;
-  return batch.text === undefined ? 'image' : batch.image === undefined ? 'text' : 'both';
-}
-
-/**
- * The features of a batch. Pictures that are missing are not shown to the encoder, whose BatchNorm would take
- * them for black ones: their features are zero.
- */
-function encodePresent(
-  model: BertResNetModel,
-  batch: Batch,
-  context: ModelContext & { readonly mode: Mode },
-): Features {
-  const inputs = toTensors(batch);
-  const rows = batch.hasImage.flatMap((present, row) => (present ? [row] : []));
-  if (context.mode === 'text' || rows.length === batch.size) return model.encode(inputs, context);
-  const text = context.mode === 'both' ? model.encode(inputs, { ...context, mode: 'text' }) : {};
-  const pictures = tf.gather(inputs.image!, tf.tensor1d(rows, 'int32'));
-  const { image } = model.encode({ image: pictures }, { ...context, mode: 'image' });
-  const placed: tf.Tensor2D = tf.matMul(placement(rows, batch.size), image!);
-  return { ...text, image: placed };
-}
-
-/** The matrix [size, rows.length] that puts each row in its place among zeros. */
-function placement(rows: readonly number[], size: number): tf.Tensor2D {
-  const matrix = new Float32Array(size * rows.length);
-  rows.forEach((row, i) => (matrix[row * rows.length + i] = 1));
-  return tf.tensor2d(matrix, [size, rows.length]);
+  return holds(batch, 'both') ? 'both' : holds(batch, 'text') ? 'text' : 'image';
 }
 
 type Mix = (rows: tf.Tensor2D) => tf.Tensor2D;

@@ -13,23 +13,11 @@ export function globalNorm(gradients: readonly tf.Tensor[]): tf.Scalar {
 }
 
 /**
- * Scales gradients so that their {@link globalNorm} is at most `maxNorm`, as
- * `torch.nn.utils.clip_grad_norm_` (Pascanu et al., 2013): each is multiplied by min(1, maxNorm /
- * (norm + 1e-6)).
- *
- * @returns new tensors, in the order given, and the norm before clipping. The caller disposes both.
+ * What gradients are to be multiplied by so that their {@link globalNorm} is at most `maxNorm`, as
+ * `torch.nn.utils.clip_grad_norm_` (Pascanu et al., 2013): min(1, maxNorm / (norm + 1e-6)). Nothing is read.
  */
-export function clipByGlobalNorm(
-  gradients: readonly tf.Tensor[],
-  maxNorm: number,
-): { clipped: tf.Tensor[]; norm: tf.Scalar } {
-  const norm = globalNorm(gradients);
-  const clipped = tf.tidy(() => {
-    const factor = tf.minimum(
-      tf.div(tf.scalar(maxNorm), tf.add(norm, tf.scalar(1e-6))),
-      tf.scalar(1),
-    );
-    return gradients.map((gradient) => tf.mul(gradient, factor));
-  });
-  return { clipped, norm };
+export function clipScale(norm: tf.Scalar, maxNorm: number): tf.Scalar {
+  return tf.tidy(() =>
+    tf.minimum(tf.div(tf.scalar(maxNorm), tf.add(norm, tf.scalar(1e-6))), tf.scalar(1)),
+  );
 }

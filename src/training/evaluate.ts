@@ -1,11 +1,17 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { batches, toTensors } from '../datasets/batch.js';
-import type { Batch } from '../datasets/batch.js';
+import { batches } from '../datasets/batch.js';
+import type { Batch, ImageReader } from '../datasets/batch.js';
 import type { Dataset } from '../datasets/example.js';
+import type { KnownFeatures } from '../datasets/features.js';
+import { openImageThread } from '../datasets/imageThread.js';
+import { measureRows } from '../datasets/rowLengths.js';
+import type { RowLengths } from '../datasets/rowLengths.js';
+import { sortedOrder } from '../datasets/rowOrder.js';
 import { InputError } from '../errors.js';
 import { modes } from '../fusion/fusion.js';
 import type { Mode } from '../fusion/fusion.js';
 import type { BertResNetModel } from '../model.js';
+import { encodeBatch, holds } from './encodeBatch.js';
 import { nextTurn } from './eventLoop.js';
 import { classificationReport } from './metrics.js';
 import type { ClassificationReport } from './metrics.js';
@@ -54,10 +60,19 @@ export interface EvaluationReport extends ModeReport {
   readonly modes: Partial<Record<Mode, ModeReport>>;
 }
 
+/** What a run that evaluates the same rows again has found out about them. */
+export interface KnownRows {
+  readonly lengths?: RowLengths;
+  readonly features?: KnownFeatures;
+  /** Reads the pictures, if not the model's own processor. */
+  readonly processor?: ImageReader;
+}
+
 /**
  * Answers every row of a data set and compares with its labels. The encoders run once for each
- * batch; the heads of all modes answer from the same features. Labels are matched by name, so a
- * data set may lack some of the classes.
+ * batch; the heads of all modes answer from the same features. Rows whose texts are of like length
+ * are answered together, so that there is little padding. Labels are matched by name, so a data set
+ * may lack some of the classes.
  *
  * @throws InputError where a label is not one of the model's, a row has none, or no row has what
  * the mode needs.
@@ -67,12 +82,31 @@ export async function evaluate(
   dataset: Dataset,
   options: EvaluateOptions = {},
 ): Promise<EvaluationReport> {
+  const processor = await openImageThread(model.processor);
+  try {
+    return await evaluateKnown(model, dataset, options, { processor });
+  } finally {
+    await processor?.close();
+  }
+}
+
+/** As {@link evaluate}, of rows of which something may be known already. */
+export async function evaluateKnown(
+  model: BertResNetModel,
+  dataset: Dataset,
+  options: EvaluateOptions,
+  known: KnownRows,
+): Promise<EvaluationReport> {
   const { signal } = options;
   signal?.throwIfAborted();
   const toClass = labelMap('evaluate', dataset, model.labels);
   const mode = await resolveMode('evaluate', model, dataset, options.mode);
   const answers = new Answers(mode, dataset, model.labels.length);
-  for await (const batch of batches(dataset, batchOptions(model, mode, options))) {
+  const lengths = known.lengths ?? (await lengthsOf(model, dataset, mode, options));
+  const how = batchOptions(model, mode, options);
+  const order = lengths && sortedOrder(lengths);
+  const { features, processor = model.processor } = known;
+  for await (const batch of batches(dataset, { ...how, order, features, processor })) {
     signal?.throwIfAborted();
     answers.add(batch, await logitsOf(model, batch, mode), toClass);
     options.onProgress?.(answers.seen, dataset.size);
@@ -81,25 +115,35 @@ export async function evaluate(
   return answers.report(model.labels);
 }
 
+/** How long the texts are, where the mode reads any. */
+export async function lengthsOf(
+  model: BertResNetModel,
+  dataset: Dataset,
+  mode: Mode,
+  { maxLength, signal }: Pick<EvaluateOptions, 'maxLength' | 'signal'>,
+): Promise<RowLengths | undefined> {
+  if (mode === 'image') return undefined;
+  return measureRows(dataset, model.tokenizer!, { maxLength: model.textLength(maxLength), signal });
+}
+
 function batchOptions(
   model: BertResNetModel,
   mode: Mode,
   { batchSize = 32, maxLength, prefetch }: EvaluateOptions,
 ) {
-  const { tokenizer, processor } = model;
-  const cut = model.textLength(maxLength);
-  return { batchSize, maxLength: cut, prefetch, mode, tokenizer, processor };
+  const { tokenizer } = model;
+  return { batchSize, maxLength: model.textLength(maxLength), prefetch, mode, tokenizer };
 }
 
 type Logits = Partial<Record<Mode, Float32Array>>;
 
 /** The logits [rows, classes] of every mode that a batch has the inputs for. */
 async function logitsOf(model: BertResNetModel, batch: Batch, mode: Mode): Promise<Logits> {
-  const present = modes.filter((name) => has(batch, name) && (mode === 'both' || name === mode));
+  const present = modes.filter((name) => holds(batch, name) && (mode === 'both' || name === mode));
   if (present.length === 0) return {};
   const widest = present.includes('both') ? 'both' : present[0]!;
   const logits = tf.tidy(() => {
-    const features = model.encode(toTensors(batch), { mode: widest });
+    const features = encodeBatch(model, batch, { mode: widest });
     return present.map((name) => model.classify(features, { mode: name }));
   });
   try {
@@ -112,29 +156,25 @@ async function logitsOf(model: BertResNetModel, batch: Batch, mode: Mode): Promi
   }
 }
 
-function has({ text, image }: Batch, mode: Mode): boolean {
-  return (mode === 'image' || text !== undefined) && (mode === 'text' || image !== undefined);
-}
-
-/** The answers of one mode, row by row. */
+/** The answers of one mode, each in the place of its row: in whatever order they come, sums are the same. */
 class ModeAnswers {
+  /** The class of each row, -1 where it has no answer. */
   readonly #labels: Int32Array;
   readonly #logits: Float32Array; // [rows, classes]
   readonly #missing: { text?: number; image?: number };
-  #count = 0;
 
   constructor(
     readonly mode: Mode,
     rows: number,
     readonly classes: number,
   ) {
-    this.#labels = new Int32Array(rows);
+    this.#labels = new Int32Array(rows).fill(-1);
     this.#logits = new Float32Array(rows * classes);
     this.#missing = { ...(mode !== 'image' && { text: 0 }), ...(mode !== 'text' && { image: 0 }) };
   }
 
-  get count(): number {
-    return this.#count;
+  get isEmpty(): boolean {
+    return this.#labels.every((label) => label === -1);
   }
 
   add(batch: Batch, row: number, label: number, logits: Logits): void {
@@ -143,14 +183,16 @@ class ModeAnswers {
     const source = mainMode(batch, row, this.mode);
     if (source === undefined) return;
     const answer = logits[source]!.subarray(row * this.classes, (row + 1) * this.classes);
-    this.#logits.set(answer, this.#count * this.classes);
-    this.#labels[this.#count++] = label;
+    const position = batch.positions[row]!;
+    this.#logits.set(answer, position * this.classes);
+    this.#labels[position] = label;
   }
 
   report(names: readonly string[]): ModeReport {
-    const logits = this.#logits.subarray(0, this.#count * this.classes);
-    const report = classificationReport(this.#labels.subarray(0, this.#count), logits, names);
-    return { ...report, missing: this.#missing };
+    const answered = (index: number): boolean => this.#labels[index] !== -1;
+    const logits = this.#logits.filter((_, i) => answered(Math.floor(i / this.classes)));
+    const labels = this.#labels.filter((_, i) => answered(i));
+    return { ...classificationReport(labels, logits, names), missing: this.#missing };
   }
 }
 
@@ -184,7 +226,7 @@ class Answers {
 
   report(names: readonly string[]): EvaluationReport {
     const { mode, dataset } = this;
-    const answered = this.#modes.filter(({ count }) => count > 0);
+    const answered = this.#modes.filter(({ isEmpty }) => !isEmpty);
     const reports = Object.fromEntries(answered.map((one) => [one.mode, one.report(names)]));
     const asked = reports[mode];
     if (asked === undefined)

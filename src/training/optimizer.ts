@@ -43,8 +43,8 @@ export interface AdamWMoments {
 
 interface Slot {
   step: number;
-  expAvg: tf.Variable;
-  expAvgSq: tf.Variable;
+  /** Both absent before the first step, which starts from zeros. */
+  moments?: readonly [expAvg: tf.Variable, expAvgSq: tf.Variable];
 }
 
 /** The numbers of one update; what they are multiplied by follows PyTorch's order of operations. */
@@ -107,14 +107,22 @@ export class AdamW extends tf.Optimizer {
    * @throws InputError where no variable has such a name.
    */
   applyGradients(variableGradients: Gradients): void {
+    this.applyScaledGradients(variableGradients);
+  }
+
+  /**
+   * As {@link applyGradients}, with every gradient multiplied by `scale` (default 1), such as that of clipping, in the
+   * same pass.
+   */
+  applyScaledGradients(variableGradients: Gradients, scale?: tf.Scalar): void {
     const updates = this.#updates(variableGradients);
     tf.tidy(() => {
-      for (const { name, variable, gradient } of updates) this.#update(name, variable, gradient);
+      for (const update of updates) this.#update(update, scale);
     });
     this.incrementIterations();
   }
 
-  #updates(gradients: Gradients): { name: string; variable: tf.Variable; gradient: tf.Tensor }[] {
+  #updates(gradients: Gradients): Update[] {
     const list = Array.isArray(gradients)
       ? gradients
       : Object.entries(gradients).map(([name, tensor]) => ({ name, tensor }));
@@ -130,28 +138,18 @@ export class AdamW extends tf.Optimizer {
       });
   }
 
-  #update(name: string, variable: tf.Variable, gradient: tf.Tensor): void {
-    const slot = this.#slot(name, variable);
+  #update({ name, variable, gradient }: Update, scale?: tf.Scalar): void {
+    let slot = this.#slots.get(name);
+    if (slot === undefined) this.#slots.set(name, (slot = { step: 0 }));
     slot.step += 1;
     const rate = this.learningRate * this.#rates(name, variable);
     const decay = this.#decays(name, variable) ? this.weightDecay : 0;
-    tf.tidy(() =>
-      adamwUpdate(variable, gradient, slot, this.#coefficients(slot.step, rate, decay)),
-    );
-  }
-
-  #slot(name: string, variable: tf.Variable): Slot {
-    let slot = this.#slots.get(name);
-    if (slot === undefined) {
-      // tf.zeros is written by the host: the first step has the structure of every other.
-      slot = {
-        step: 0,
-        expAvg: tf.variable(tf.zeros(variable.shape), false),
-        expAvgSq: tf.variable(tf.zeros(variable.shape), false),
-      };
-      this.#slots.set(name, slot);
-    }
-    return slot;
+    const numbers = this.#coefficients(slot.step, rate, decay);
+    const { moments = [] } = slot;
+    const [value, ...next] = adamwUpdate({ variable, gradient, scale, moments }, numbers);
+    variable.assign(value!);
+    if (slot.moments === undefined) slot.moments = keep(next);
+    else slot.moments.forEach((moment, i) => moment.assign(next[i]!));
   }
 
   #coefficients(step: number, rate: number, decay: number): Coefficients {
@@ -170,7 +168,12 @@ export class AdamW extends tf.Optimizer {
    * dispose them.
    */
   state(): Map<string, AdamWMoments> {
-    return new Map(this.#slots);
+    const state = new Map<string, AdamWMoments>();
+    for (const [name, { step, moments }] of this.#slots) {
+      if (moments !== undefined)
+        state.set(name, { step, expAvg: moments[0], expAvgSq: moments[1] });
+    }
+    return state;
   }
 
   /**
@@ -182,11 +185,7 @@ export class AdamW extends tf.Optimizer {
   setState(moments: ReadonlyMap<string, AdamWMoments>, iterations: number): void {
     this.#drop();
     for (const [name, { step, expAvg, expAvgSq }] of moments) {
-      this.#slots.set(name, {
-        step,
-        expAvg: tf.variable(expAvg, false),
-        expAvgSq: tf.variable(expAvgSq, false),
-      });
+      this.#slots.set(name, { step, moments: keep([expAvg, expAvgSq]) });
     }
     this.iterations_ = iterations;
   }
@@ -197,7 +196,7 @@ export class AdamW extends tf.Optimizer {
    */
   override async getWeights(): Promise<NamedTensor[]> {
     const weights = [await this.saveIterations()];
-    for (const [name, slot] of this.#slots) {
+    for (const [name, slot] of this.state()) {
       weights.push({ name: `${name}/step`, tensor: tf.scalar(slot.step, 'int32') });
       weights.push({ name: `${name}/exp_avg`, tensor: slot.expAvg });
       weights.push({ name: `${name}/exp_avg_sq`, tensor: slot.expAvgSq });
@@ -242,35 +241,50 @@ export class AdamW extends tf.Optimizer {
   }
 
   #drop(): void {
-    for (const { expAvg, expAvgSq } of this.#slots.values()) tf.dispose([expAvg, expAvgSq]);
+    for (const { moments } of this.#slots.values()) if (moments) tf.dispose([...moments]);
     this.#slots.clear();
   }
 }
 
-/** One variable's update, in PyTorch's order of operations (its single-tensor AdamW). */
-function adamwUpdate(
-  variable: tf.Variable,
-  gradient: tf.Tensor,
-  slot: Slot,
-  numbers: Coefficients,
-): void {
-  const { expAvg, expAvgSq } = slot;
-  const inputs = { variable, gradient, expAvg, expAvgSq };
-  const updated = fused('AdamW', inputs, numbers, () => composeAdamW(inputs, numbers));
-  [variable, expAvg, expAvgSq].forEach((target, i) => target.assign(updated[i]!));
+interface Update {
+  readonly name: string;
+  readonly variable: tf.Variable;
+  readonly gradient: tf.Tensor;
+}
+
+interface UpdateInputs {
+  readonly variable: tf.Tensor;
+  readonly gradient: tf.Tensor;
+  readonly scale?: tf.Scalar;
+  readonly moments: readonly tf.Tensor[];
+}
+
+/** Moments as the optimizer's own, which outlive the step. */
+function keep(moments: readonly tf.Tensor[]): [tf.Variable, tf.Variable] {
+  const [expAvg, expAvgSq] = moments.map((moment) => tf.variable(moment, false));
+  return [expAvg!, expAvgSq!];
+}
+
+/** One variable's update, in PyTorch's order of operations (its single-tensor AdamW): the variable and its moments. */
+function adamwUpdate(inputs: UpdateInputs, numbers: Coefficients): tf.Tensor[] {
+  const { variable, gradient, scale, moments } = inputs;
+  const [expAvg, expAvgSq] = moments;
+  const named = { variable, gradient, scale, expAvg, expAvgSq };
+  const given = Object.entries(named).filter(([, tensor]) => tensor !== undefined);
+  return fused('AdamW', Object.fromEntries(given) as tf.NamedTensorMap, numbers, () =>
+    composeAdamW(inputs, numbers),
+  );
 }
 
 function composeAdamW(
-  {
-    variable,
-    gradient,
-    expAvg,
-    expAvgSq,
-  }: Record<'variable' | 'gradient' | 'expAvg' | 'expAvgSq', tf.Tensor>,
+  { variable, gradient, scale, moments }: UpdateInputs,
   { keep, stepSize, correction, beta1, beta2, epsilon }: Coefficients,
 ): tf.Tensor[] {
-  const mean = tf.add(expAvg, tf.mul(tf.sub(gradient, expAvg), 1 - beta1));
-  const square = tf.add(tf.mul(expAvgSq, beta2), tf.mul(tf.square(gradient), 1 - beta2));
+  const [expAvg, expAvgSq] =
+    moments.length === 0 ? [tf.zerosLike(variable), tf.zerosLike(variable)] : moments;
+  const scaled = scale === undefined ? gradient : tf.mul(gradient, scale);
+  const mean = tf.add(expAvg!, tf.mul(tf.sub(scaled, expAvg!), 1 - beta1));
+  const square = tf.add(tf.mul(expAvgSq!, beta2), tf.mul(tf.square(scaled), 1 - beta2));
   const denominator = tf.add(tf.div(tf.sqrt(square), correction), epsilon);
   const kept = keep === 1 ? variable : tf.mul(variable, keep);
   return [tf.sub(kept, tf.mul(tf.div(mean, denominator), stepSize)), mean, square];

@@ -77,6 +77,12 @@ export interface TrainingOptions {
   readonly freeze?: { readonly text?: boolean; readonly image?: boolean };
   /** The number of tokens at which texts are cut; default: the tokenizer's. */
   readonly maxLength?: number;
+  /**
+   * Puts rows whose texts are of like length into one batch (default true), so that little is padded
+   * and few shapes are compiled. The order stays random: rows are shuffled, sorted within parts of
+   * up to 50 batches, and the batches shuffled again. False: rows are only shuffled.
+   */
+  readonly groupByLength?: boolean;
   /** Random changes to texts and pictures (default none). */
   readonly augment?: Augmentation;
   /**
@@ -88,7 +94,7 @@ export interface TrainingOptions {
   readonly monitor?: Monitor;
 }
 
-/** What decides where a run is kept and how it is seen, but not its numbers. */
+/** What decides where a run is kept, how it is seen and what it costs, but not its numbers. */
 export interface RunOptions {
   /** The folder of the run; without one nothing is written. */
   readonly outputDir?: string;
@@ -109,6 +115,18 @@ export interface RunOptions {
   readonly checkpointMinutes?: number;
   /** Optimizer steps between checkpoints within an epoch (default 0: by time alone). */
   readonly checkpointSteps?: number;
+  /**
+   * Trades time for memory (default false): the encoders' layers keep their inputs alone for the
+   * backward pass, which computes them a second time. It may differ when a run is resumed.
+   */
+  readonly gradientCheckpointing?: boolean;
+  /**
+   * Keeps what frozen encoders compute of each row on disk, by its content and the encoder's weights
+   * (default false): true in a folder that all runs of a user share
+   * (`~/.cache/bertresnet/features`), a path in that folder. Texts and pictures each by themselves;
+   * one that augmentation changes is computed in every epoch. It may differ when a run is resumed.
+   */
+  readonly cacheFeatures?: boolean | string;
   /** Rows at a time in validation (default 32). */
   readonly evalBatchSize?: number;
   /** How many batches are read ahead (default 2). */
@@ -174,6 +192,7 @@ const trainingEntries = {
     {},
   ),
   maxLength: v.optional(integer(2)),
+  groupByLength: v.optional(v.boolean(), true),
   augment: v.optional(
     v.custom<Augmentation>((value) => typeof value === 'object' && value !== null),
   ),
@@ -187,6 +206,8 @@ const runEntries = {
   overwrite: v.optional(v.boolean(), false),
   checkpointMinutes: v.optional(atLeast(0), 10),
   checkpointSteps: v.optional(integer(0), 0),
+  gradientCheckpointing: v.optional(v.boolean(), false),
+  cacheFeatures: v.optional(v.union([v.boolean(), v.pipe(v.string(), v.nonEmpty())]), false),
   evalBatchSize: v.optional(integer(1), 32),
   prefetch: v.optional(integer(0), 2),
   record: v.optional(v.record(v.string(), v.unknown())),

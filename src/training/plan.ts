@@ -4,6 +4,8 @@ import { InputError } from '../errors.js';
 import type { Mode } from '../fusion/fusion.js';
 import type { BertResNetModel } from '../model.js';
 import { hashKey } from '../nn/random.js';
+import { cachedInputs } from './cachedInputs.js';
+import type { Input } from './cachedInputs.js';
 import { fingerprint, optionsIdentity } from './identity.js';
 import type { RunIdentity } from './identity.js';
 import { resolveMode } from './mode.js';
@@ -25,6 +27,10 @@ export interface RunPlan {
   readonly batchesPerEpoch: number;
   readonly totalSteps: number;
   readonly warmupSteps: number;
+  /** The inputs whose features are kept on disk. */
+  readonly cached: readonly Input[];
+  /** What is suspicious, but no error. */
+  readonly warnings: readonly string[];
   readonly identity: RunIdentity;
 }
 
@@ -45,6 +51,7 @@ export async function planRun(
   requireLabels(train);
   if (validation !== undefined) requireValidation(validation, model.labels);
   model.freeze(options.freeze);
+  const { inputs: cached, warnings } = cachedInputs(model, mode, options);
   const parameters = model.trainableParameters();
   const batchesPerEpoch = Math.ceil(train.size / options.batchSize);
   const totalSteps =
@@ -69,6 +76,8 @@ export async function planRun(
     batchesPerEpoch,
     totalSteps,
     warmupSteps,
+    cached,
+    warnings,
     identity,
   };
 }

@@ -19,6 +19,11 @@ export class BarProgress implements ProgressReporter {
     this.#stream = stream;
   }
 
+  features(done: number, total: number): void {
+    const end = done === total ? '\n' : '';
+    this.#stream.write(`\r\u001b[Kfeatures: ${done} of ${total} rows${end}`);
+  }
+
   async start(info: RunInfo): Promise<void> {
     const { default: progress } = await import('cli-progress');
     this.#info = info;

@@ -10,6 +10,8 @@ export interface RunInfo {
 
 /** Who is told how a run goes. Nothing of it changes the run. */
 export interface ProgressReporter {
+  /** Before the run starts: so many rows of a data set have their features (`cacheFeatures`). */
+  features?(done: number, total: number): void;
   /** The run starts, or goes on. */
   start(info: RunInfo): void | Promise<void>;
   /** An optimizer step was done. */
@@ -80,6 +82,7 @@ export class LineProgress implements ProgressReporter {
   #info: RunInfo = { epochs: 0, totalSteps: 0, doneSteps: 0 };
   #started = 0;
   #said = 0;
+  #featuresSaid: number | undefined;
 
   constructor({
     write = console.log,
@@ -89,6 +92,14 @@ export class LineProgress implements ProgressReporter {
     this.#write = write;
     this.#everySeconds = everySeconds;
     this.#now = now;
+  }
+
+  features(done: number, total: number): void {
+    const now = this.#now();
+    if (this.#featuresSaid === undefined) this.#featuresSaid = now;
+    if (now - this.#featuresSaid < this.#everySeconds * 1000) return;
+    this.#featuresSaid = now;
+    this.#write(`features: ${done} of ${total} rows`);
   }
 
   start(info: RunInfo): void {

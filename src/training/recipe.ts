@@ -17,7 +17,7 @@ export interface Recipe {
  * The recipe of the PyTorch notebook that this library began as: BERT-base and ResNet-50 with a
  * two-input MLP of 512, AdamW at 1e-5 with weight decay 0.01 on everything, a cosine to 0 without
  * warm-up, batches of 4, 5 epochs, texts cut at 258 tokens, RandomResizedCrop(scale 0.5 to 1) and
- * horizontal flips, seed 42, no clipping.
+ * horizontal flips, seed 42, rows shuffled whatever their length, no clipping.
  *
  * Unlike there, the heads of text alone and image alone are trained too. Their losses do not reach
  * the encoders, and Adam scales each parameter by itself, so the model of both inputs is trained
@@ -49,6 +49,7 @@ export function notebookRecipe(): Recipe {
       warmupSteps: 0,
       maxGradNorm: 0,
       maxLength: 258,
+      groupByLength: false,
       augment: notebookAugmentation,
       auxiliary: { weight: 1, reachEncoders: false },
       seed: 42,

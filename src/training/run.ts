@@ -1,11 +1,12 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { batches, epochOrder } from '../datasets/batch.js';
+import { batches } from '../datasets/batch.js';
 import type { Batch } from '../datasets/batch.js';
+import { epochOrder, groupedOrder } from '../datasets/rowOrder.js';
 import { InputError, messageOf } from '../errors.js';
 import { readSafetensors } from '../weights/safetensors.js';
 import { readCheckpoint, writeCheckpoint } from './checkpoint.js';
 import type { Position, RunState } from './checkpoint.js';
-import { evaluate } from './evaluate.js';
+import { evaluateKnown } from './evaluate.js';
 import type { EvaluationReport } from './evaluate.js';
 import { nextTurn } from './eventLoop.js';
 import { DivergedError } from './diverged.js';
@@ -15,6 +16,8 @@ import type { Best } from './monitor.js';
 import type { AdamW } from './optimizer.js';
 import { createOptimizer } from './plan.js';
 import type { RunPlan } from './plan.js';
+import { prepareRows } from './preparedRows.js';
+import type { PreparedRows } from './preparedRows.js';
 import type { ProgressReporter } from './progress.js';
 import { figuresOf } from './records.js';
 import type { EpochRecord, StepRecord } from './records.js';
@@ -29,6 +32,8 @@ export interface RunListeners {
   readonly onStep?: (record: StepRecord) => void | Promise<void>;
   readonly onEpoch?: (record: EpochRecord) => void | Promise<void>;
   readonly progress?: ProgressReporter;
+  /** Told what is suspicious but no error. */
+  readonly warn: (warning: string) => void;
 }
 
 /** One run from its first step, or from a checkpoint, to its end. */
@@ -44,6 +49,7 @@ export class TrainingRun {
   /** The best weights where there is no folder to keep them. */
   #snapshot: Record<string, tf.Tensor> = {};
   #savedAt = Date.now();
+  #rows: PreparedRows | undefined;
 
   constructor(plan: RunPlan, folder: RunFolder | undefined, listeners: RunListeners) {
     this.#plan = plan;
@@ -60,6 +66,7 @@ export class TrainingRun {
     const { options, totalSteps } = this.#plan;
     try {
       await this.#begin();
+      this.#rows = await this.#prepare();
       const doneSteps = this.#position.step;
       await this.#listeners.progress?.start({ epochs: options.epochs, totalSteps, doneSteps });
       while (this.#position.epoch < options.epochs) await this.#epoch();
@@ -69,6 +76,7 @@ export class TrainingRun {
       this.#listeners.progress?.stop();
       this.#optimizer.dispose();
       tf.dispose(this.#snapshot);
+      await this.#rows?.close();
     }
   }
 
@@ -95,6 +103,12 @@ export class TrainingRun {
     this.#history = [...history];
     await folder.recover();
     await folder.cutHistory(historyLines);
+  }
+
+  #prepare(): Promise<PreparedRows> {
+    const { signal, warn, progress } = this.#listeners;
+    const onFeatures = progress?.features?.bind(progress);
+    return prepareRows(this.#plan, { signal, warn, onFeatures });
   }
 
   #requireEpochs(done: number): void {
@@ -145,12 +159,13 @@ export class TrainingRun {
   /** The batches that are left of the epoch, as many at a time as an optimizer step takes. */
   async *#groups(): AsyncGenerator<Batch[]> {
     const { model, train, mode, options } = this.#plan;
-    const { seed, batchSize, augment, prefetch, gradientAccumulationSteps } = options;
+    const { batchSize, augment, prefetch, seed, gradientAccumulationSteps } = options;
     const maxLength = model.textLength(options.maxLength);
     const { epoch, batch: start } = this.#position;
-    const { tokenizer, processor } = model;
-    const order = epochOrder(seed, epoch, train.size);
-    const readers = { mode, tokenizer, processor, maxLength, augment };
+    const { tokenizer } = model;
+    const order = this.#order(epoch);
+    const { features, processor } = this.#rows!.train;
+    const readers = { mode, tokenizer, processor, maxLength, augment, features };
     const place = { order, seed, epoch, start };
     let group: Batch[] = [];
     for await (const batch of batches(train, { batchSize, prefetch, ...readers, ...place })) {
@@ -160,6 +175,14 @@ export class TrainingRun {
       group = [];
     }
     if (group.length > 0) yield group;
+  }
+
+  #order(epoch: number): Int32Array {
+    const { train, options } = this.#plan;
+    const { seed, batchSize } = options;
+    const { lengths } = this.#rows!.train;
+    if (lengths === undefined) return epochOrder(seed, epoch, train.size);
+    return groupedOrder(seed, epoch, lengths, batchSize);
   }
 
   async #step(group: readonly Batch[]): Promise<void> {
@@ -206,13 +229,8 @@ export class TrainingRun {
     const { evalBatchSize, maxLength, prefetch } = options;
     const { signal } = this.#listeners;
     try {
-      return await evaluate(model, validation!, {
-        mode,
-        batchSize: evalBatchSize,
-        maxLength,
-        prefetch,
-        signal,
-      });
+      const how = { mode, batchSize: evalBatchSize, maxLength, prefetch, signal };
+      return await evaluateKnown(model, validation!, how, this.#rows!.validation);
     } catch (error) {
       // Behind the last step of the epoch: the run will go on with its validation.
       if (signal?.aborted === true) await this.#checkpoint();

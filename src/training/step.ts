@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Batch } from '../datasets/batch.js';
 import { InputError } from '../errors.js';
 import { batchLoss } from './batchLoss.js';
-import { clipByGlobalNorm, globalNorm } from './clip.js';
+import { clipScale, globalNorm } from './clip.js';
 import type { AdamW, NamedTensor } from './optimizer.js';
 import type { RunPlan } from './plan.js';
 import { rowLosses } from './rowLoss.js';
@@ -100,15 +100,11 @@ function addGradients(sums: Gradients, plan: StepPlan, part: Part, rows: number)
 
 /** Clips and applies; the norm before clipping is returned unread. The gradients are freed. */
 function applyGradients(optimizer: AdamW, sums: Gradients, maxGradNorm: number): tf.Scalar {
-  const names = [...sums.keys()];
-  const gradients = [...sums.values()];
-  const clip = maxGradNorm > 0;
-  const { clipped, norm } = clip
-    ? clipByGlobalNorm(gradients, maxGradNorm)
-    : { clipped: gradients, norm: globalNorm(gradients) };
-  optimizer.applyGradients(names.map((name, i): NamedTensor => ({ name, tensor: clipped[i]! })));
-  if (clip) tf.dispose(clipped);
-  tf.dispose(gradients);
+  const gradients = [...sums].map(([name, tensor]): NamedTensor => ({ name, tensor }));
+  const norm = globalNorm([...sums.values()]);
+  const scale = maxGradNorm > 0 ? clipScale(norm, maxGradNorm) : undefined;
+  optimizer.applyScaledGradients(gradients, scale);
+  tf.dispose([...sums.values(), ...(scale === undefined ? [] : [scale])]);
   sums.clear();
   return norm;
 }

@@ -96,9 +96,11 @@ export class Trainer {
     signal?.throwIfAborted();
     const plan = await planRun(this.model, this.options, train, validation);
     if (validation !== undefined) this.#warnOfDuplicates(train, validation);
+    plan.warnings.forEach((warning) => this.#warn(warning));
     const folder = await this.#openFolder(plan);
     const run = new TrainingRun(plan, folder, {
       signal,
+      warn: this.#warn,
       progress: await chooseProgress(this.#progress),
       onStep: both(this.#listeners.onStep, onStep),
       onEpoch: both(this.#listeners.onEpoch, onEpoch),

@@ -77,19 +77,40 @@ export type FileContent = string | Uint8Array | AsyncIterable<Uint8Array>;
  * folder is made where it is missing. A link stays one, and what it leads to is replaced.
  */
 export async function writeFileAtomic(path: string | URL, content: FileContent): Promise<void> {
-  const target = await followLink(resolve(pathOf(path)));
-  const existing = await statOf(target);
-  if (existing?.isDirectory())
-    throw new InputError(`writing ${target}: it must be a file, and a folder is there`);
-  await mkdir(dirname(target), { recursive: true });
-  const temporary = temporaryFor(target);
+  await writeFilesAtomic([[path, content]]);
+}
+
+/**
+ * Writes files that belong together as `writeFileAtomic` writes one: none is renamed before all are whole.
+ *
+ * @returns their paths
+ */
+export async function writeFilesAtomic(
+  files: readonly (readonly [path: string | URL, content: FileContent])[],
+): Promise<string[]> {
+  const written: { target: string; temporary: string }[] = [];
   try {
-    await writeAndSync(temporary, content, existing?.mode);
-    await rename(temporary, target);
+    for (const [path, content] of files) {
+      const target = await followLink(resolve(pathOf(path)));
+      const existing = await statOf(target);
+      if (existing?.isDirectory())
+        throw new InputError(`writing ${target}: it must be a file, and a folder is there`);
+      await mkdir(dirname(target), { recursive: true });
+      const temporary = temporaryFor(target);
+      written.push({ target, temporary });
+      await writeAndSync(temporary, content, existing?.mode);
+    }
+    for (const { target, temporary } of written) await rename(temporary, target);
+    return written.map(({ target }) => target);
   } catch (error) {
-    await rm(temporary, { force: true });
+    for (const { temporary } of written) await rm(temporary, { force: true });
     throw error;
   }
+}
+
+/** The last part of a path. */
+export function fileName(path: string | URL): string {
+  return basename(pathOf(path));
 }
 
 async function writeAndSync(path: string, content: FileContent, mode?: number): Promise<void> {

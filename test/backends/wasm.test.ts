@@ -54,3 +54,17 @@ test('trains on the WebAssembly build with equal numbers, and says how to get th
   expectClose(actual, expected, { relative: 1e-5 });
   expect(actual[3]).toBeLessThan(actual[0]!);
 });
+
+test('a kernel whose result has a shape that numbers decide says what to await', async () => {
+  await useBackend('onnxruntime');
+  const x = tf.square(tf.tensor1d([1, 2, -1]));
+  expect(() => tf.unique(x)).toThrow(
+    /^onnxruntime: the kernel Unique runs on values that are there, await data\(\) of its inputs first: /,
+  );
+  await x.data();
+  const { values, indices } = tf.unique(x);
+  expect(Array.from(await values.data())).toEqual([1, 4]);
+  const places = tf.searchSorted(values as tf.Tensor1D, tf.square(x) as tf.Tensor1D);
+  expect(Array.from(await places.data())).toEqual([0, 2, 0]);
+  tf.dispose([x, values, indices, places]);
+});

@@ -59,6 +59,19 @@ describe('train', () => {
     expect(JSON.stringify(command)).not.toContain(workspace.folder);
   });
 
+  it('keeps features where it is told to, and goes on with them', async () => {
+    const words = [...trainWords(workspace, 'cached', 1), '--freeze', 'both'];
+    const { code, stderr } = await bertresnet([...words, '--cache-features', path('features')]);
+    expect(code, stderr).toBe(0);
+    const files = (await readdir(path('features'))).map((name) => name.split('-')[0]);
+    expect(new Set(files)).toEqual(new Set(['text', 'image']));
+    const { command, training } = (await json('cached', 'config.json')) as Record<string, object>;
+    expect(command).toMatchObject({ cacheFeatures: '../features' });
+    expect(training).toMatchObject({ cacheFeatures: true });
+    expect((await bertresnet(['train', '--resume', path('cached')])).code).toBe(0);
+    expect(await readdir(path('features'))).toHaveLength(files.length);
+  });
+
   it('refuses a folder that holds a run', async () => {
     const { code, stderr } = await bertresnet(trainWords(workspace, 'run'));
     expect(code).toBe(2);
@@ -263,6 +276,49 @@ describe('predict', () => {
       rows: 8,
       leftOut: 0,
     });
+  });
+});
+
+describe('export', () => {
+  const answers = async (name: string): Promise<number[]> =>
+    (await records(name)).map((row) => Number(row['probability_sunny']));
+
+  it('writes an ONNX file that predicts the same', async () => {
+    const { code, stdout } = await bertresnet(['export', path('run'), '--format', 'onnx']);
+    expect(code).toBe(0);
+    expect(stdout).toBe(path('run', 'model.onnx'));
+    await bertresnet(['predict', path('run'), path('val.csv'), '--out', path('a.csv'), ...cpu]);
+    const words = ['predict', path('run', 'model.onnx'), path('val.csv'), ...cpu];
+    expect((await bertresnet(words)).code).toBe(0);
+    await rename(path('run', 'predictions-val.csv'), path('b.csv'));
+    const [model, exported] = [await answers('a.csv'), await answers('b.csv')];
+    exported.forEach((answer, i) => expect(answer).toBeCloseTo(model[i]!, 4));
+  });
+
+  it('leaves rows unanswered that lack what the exported mode needs', async () => {
+    const out = path('text-only.onnx');
+    const words = ['export', path('run', 'model'), '--mode', 'text', '--out', out, '--json'];
+    const { stdout } = await bertresnet(words);
+    expect(JSON.parse(stdout)).toEqual({ format: 'onnx', mode: 'text', files: [out] });
+    const rows = ['predict', out, path('rows.csv'), '--out', path('c.csv'), ...cpu];
+    expect((await bertresnet(rows)).stderr).toContain('1 row could not be answered');
+    await bertresnet(['predict', path('run'), ...rows.slice(2), '--mode', 'text']);
+    expect((await records('c.csv')).map(({ prediction }) => prediction !== '')).toEqual([
+      ...[true, true, true, false, true],
+    ]);
+  });
+
+  it.each([
+    [['export', 'IMG'], /img holds no model/],
+    [['export', 'RUN', '--format', 'tflite'], /--format is one of onnx; got 'tflite'/],
+    [['predict', 'IMG/no.onnx', 'ROWS'], /no\.onnx/],
+  ])('refuses %j', async (words, message) => {
+    const real = words.map((word) =>
+      word.replace('IMG', path('img')).replace('RUN', path('run')).replace('ROWS', path('val.csv')),
+    );
+    const { code, stderr } = await bertresnet([...real, ...(words[0] === 'predict' ? cpu : [])]);
+    expect(stderr).toMatch(message);
+    expect(code).toBe(2);
   });
 });
 

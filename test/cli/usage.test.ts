@@ -137,7 +137,7 @@ describe('the program', () => {
 
   it.each([
     [['trian'], /unknown command 'trian'; did you mean train\?/],
-    [['export'], /unknown command 'export'/],
+    [['deploy'], /unknown command 'deploy'/],
     [['--verison'], /unknown option '--verison'/],
     [
       ['evaluate', 'run', 'rows.csv', '--moed', 'text'],

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
 import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { batches, epochOrder, toTensors } from '../../src/datasets/batch.js';
+import { batches, toTensors } from '../../src/datasets/batch.js';
 import type {
   Batch,
   BatchOptions,
@@ -13,6 +13,7 @@ import type {
 import type { Dataset } from '../../src/datasets/example.js';
 import { datasetFrom } from '../../src/datasets/exampleDataset.js';
 import type { LabelledExample } from '../../src/datasets/exampleDataset.js';
+import { epochOrder } from '../../src/datasets/rowOrder.js';
 import { InputError } from '../../src/errors.js';
 
 /** One id a word: its length. */

@@ -28,10 +28,14 @@ describe('who may import whom', () => {
     ],
     ['src/model.ts', "import './training/trainer.js';", /never the reverse/],
     ['src/weights/a.ts', "import '../training/clip.js';", /never the reverse/],
+    ['src/onnx/a.ts', "import '../training/clip.js';", /never the reverse/],
     ['src/datasets/a.ts', "export const a = () => import('node:fs');", /import a platform/],
     ['src/a.ts', "import type sharp from 'sharp';", /import a platform/],
     ['src/backends/a.node.ts', "import 'onnxruntime-node';", /imports ONNX Runtime/],
     ['src/cli/a.ts', "import '../model.js';", /public API alone/],
+    ['src/index.ts', "export * from './onnxruntime.js';", /registers a backend/],
+    ['src/training/a.ts', "import '../onnxruntime.js';", /registers a backend/],
+    ['src/onnxruntime.ts', "import './model.js';", /without the rest of the library/],
   ])('%s may not: %s', async (filePath, code, message) => {
     expect((await complaints(filePath, code)).join()).toMatch(message);
   });
@@ -41,6 +45,7 @@ describe('who may import whom', () => {
     ['src/datasets/a.node.ts', "import 'node:fs'; import 'sharp';"],
     ['src/backends/onnxruntime/runtime.node.ts', "import 'onnxruntime-node'; import 'node:os';"],
     ['src/cli/a.ts', "import '../index.js'; import './options.js';"],
+    ['src/onnxruntime.ts', "import './backends/gradients.js'; import './errors.js';"],
     ['examples/a.ts', "import 'node:fs';"],
   ])('%s may: %s', async (filePath, code) => {
     expect(await complaints(filePath, code)).toEqual([]);

@@ -89,7 +89,7 @@ describeBackends('layers against PyTorch', () => {
   test('batchNorm in training, where the mean is near and far', async () => {
     for (const name of ['batch-norm', 'batch-norm-far']) {
       await check(name, ['x', 'weight', 'bias'], (x, gamma, beta) =>
-        batchNorm(x!, gamma as tf.Tensor1D, beta as tf.Tensor1D, 1e-5, () => {}),
+        batchNorm(x! as tf.Tensor4D, gamma as tf.Tensor1D, beta as tf.Tensor1D, 1e-5, () => {}),
       );
     }
   });

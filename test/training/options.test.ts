@@ -221,6 +221,24 @@ describe('progress', () => {
     expect(lines.at(-1)).toMatch(/^epoch 1: loss \d\.\d{4} \(\d+s\)$/);
   });
 
+  it('tells of features now and then, before the run starts', async () => {
+    const lines: string[] = [];
+    let clock = 0;
+    const progress = new LineProgress({
+      write: (line) => lines.push(line),
+      now: () => (clock += 20_000),
+    });
+    const cached = { cacheFeatures: join(folder, 'features'), freeze: { text: true, image: true } };
+    const run = new Trainer(await tinyModel(), {
+      ...{ epochs: 1, batchSize: 4, evalBatchSize: 4, progress },
+      ...cached,
+    });
+    await run.fit(tinyData(12));
+    run.model.dispose();
+    expect(lines[0]).toMatch(/^features: \d+ of 12 rows$/);
+    expect(lines.findIndex((line) => line.startsWith('training: '))).toBeGreaterThan(0);
+  });
+
   it('is a bar on a terminal, with a line for each epoch', async () => {
     let text = '';
     const write = (chunk: string | Uint8Array): boolean => {

@@ -65,14 +65,14 @@ describeBackends('Trainer', (backend) => {
   it('learns to answer in every mode', async () => {
     const model = await tinyModel();
     const steps: StepRecord[] = [];
-    const trainer = new Trainer(model, { ...quick, epochs: 8, batchSize: 16, learningRate: 0.03 });
+    const trainer = new Trainer(model, { ...quick, epochs: 16, batchSize: 16, learningRate: 0.03 });
     const history = await trainer.fit(tinyData(48), {
       validation: tinyData(15, 2),
       onStep: (record) => void steps.push(record),
     });
-    expect(history.map(({ epoch }) => epoch)).toEqual(Array.from({ length: 8 }, (_, i) => i + 1));
+    expect(history.map(({ epoch }) => epoch)).toEqual(Array.from({ length: 16 }, (_, i) => i + 1));
     expect(history.at(-1)!.loss).toBeLessThan(history[0]!.loss / 2);
-    expect(steps).toHaveLength(24);
+    expect(steps).toHaveLength(48);
     expect(steps[0]!.learningRate).toBe(0);
     const report = await evaluate(model, tinyData(15, 2));
     expect(report.accuracy).toBeGreaterThan(0.9);

@@ -8,14 +8,17 @@ import type {
 import { messageOf } from '../../errors.js';
 import { Executor } from './executor.js';
 import { Value, sizeOf } from './graph.js';
-import type { DType } from './graph.js';
+import type { DType, TypedArray } from './graph.js';
 import { plan } from './program.js';
+import { residence } from './simd/memory.js';
 import type { Step } from './program.js';
 import type { RuntimeLoader } from './runtime.js';
 
 interface TensorData {
   value: Value;
   refCount: number;
+  /** The round of computation in which `Variable.assign` gave it to a variable. */
+  assigned?: number;
 }
 
 /**
@@ -26,13 +29,18 @@ interface TensorData {
  * Bytes given to a tensor are not copied: they must not change before they have been used.
  */
 export class OnnxRuntimeBackend extends KernelBackend {
-  /** Compiles and runs what is recorded; its `stats` and `onCompile` are for whoever debugs a slow model. */
+  /** Compiles and runs what is recorded; its `stats` and `observer` are for whoever debugs a slow model. */
   readonly executor: Executor;
   readonly #data = new DataStorage<TensorData>(this, engine());
   readonly #pending = new Set<Value>();
   readonly #holders = new Map<BackendValues, number>();
   #flushing: Promise<void> | undefined;
-  #failed = false;
+  /** How often pending values have been computed. */
+  #round = 0;
+  /** Those that are being computed. */
+  #computing: readonly Value[] | undefined;
+  /** What was let go of last, while nothing else has happened since. */
+  #replaced: TensorData | undefined;
 
   /** @param loader loads ONNX Runtime, when something is first computed. */
   constructor(loader: RuntimeLoader) {
@@ -40,20 +48,24 @@ export class OnnxRuntimeBackend extends KernelBackend {
     this.executor = new Executor(loader, (buffer) => this.#holders.has(buffer));
   }
 
-  /** The value that a tensor holds, in the tensor's shape. */
-  lookUp({ dataId, shape }: TensorInfo): Value {
+  /**
+   * The value that a tensor holds, in the tensor's shape. A complex64 tensor holds its real and imaginary parts side by
+   * side: float32 [...shape, 2], which is also how TensorFlow.js reads it.
+   */
+  lookUp({ dataId, shape, dtype }: TensorInfo): Value {
     const { value } = this.#data.get(dataId);
-    if (util.arraysEqual(value.shape as number[], shape)) return value;
+    if (util.arraysEqual(value.shape as number[], shapeOfValue(shape, dtype))) return value;
     throw new Error(
       `internal: a tensor of shape [${shape}] holds a value of shape [${value.shape}]`,
     );
   }
 
-  /** Makes a tensor of a value. */
-  toTensorInfo(value: Value): TensorInfo {
+  /** Makes a tensor of a value, whose pairs along the last axis are the elements if it is to be complex64. */
+  toTensorInfo(value: Value, dtype: DataType = value.dtype as DType): TensorInfo {
     const dataId = {};
     this.#put(dataId, value, 1);
-    return { dataId, shape: [...value.shape], dtype: value.dtype as DType };
+    const shape = dtype === 'complex64' ? value.shape.slice(0, -1) : [...value.shape];
+    return { dataId, shape, dtype };
   }
 
   override write(values: BackendValues | null, shape: number[], dtype: DataType): object {
@@ -69,17 +81,18 @@ export class OnnxRuntimeBackend extends KernelBackend {
     dtype: DataType,
     refCount: number,
   ): void {
-    if (dtype === 'complex64')
-      throw new Error('onnxruntime: complex64 is not supported; use another backend');
+    const held = shapeOfValue(shape, dtype);
+    const type = dtype === 'complex64' ? 'float32' : dtype;
     const buffer =
-      values ?? (util.makeZerosTypedArray(sizeOf(shape), dtype as DType) as BackendValues);
-    this.#put(dataId, Value.of(ofType(buffer, dtype), shape, dtype as DType), refCount);
+      values ?? (util.makeZerosTypedArray(sizeOf(held), type as DType) as BackendValues);
+    this.#put(dataId, Value.of(ofType(buffer, type), held, type), refCount);
   }
 
   #put(dataId: object, value: Value, refCount: number): void {
     if (isUnsettled(value)) this.#pending.add(value);
     else if (value.holders === 0) this.#hold(value.buffer!, 1);
     value.holders++;
+    this.#replaced = undefined;
     this.#data.set(dataId, { value, refCount });
   }
 
@@ -93,21 +106,44 @@ export class OnnxRuntimeBackend extends KernelBackend {
   override disposeData(dataId: object, force = false): boolean {
     if (!this.#data.has(dataId)) return true;
     const data = this.#data.get(dataId);
+    this.#replaced = data;
     data.refCount--;
     if (!force && data.refCount > 0) return false;
     this.#data.delete(dataId);
-    const { value } = data;
-    if (--value.holders > 0) return true;
+    this.#letGo(data.value);
+    return true;
+  }
+
+  /** One tensor or reader less that holds a value; what nothing holds is not computed. */
+  #letGo(value: Value): void {
+    if (--value.holders > 0) return;
     if (isUnsettled(value)) this.#pending.delete(value);
     else this.#hold(value.buffer!, -1);
-    return true;
   }
 
   override refCount(dataId: object): number {
     return this.#data.has(dataId) ? this.#data.get(dataId).refCount : 0;
   }
 
+  /**
+   * Called by TensorFlow.js for a new variable, and by `Variable.assign`, which lets go of the old value just before.
+   * A variable that is assigned twice in a round has come to its next training step without a read in between: what
+   * is pending is computed, or else a whole epoch would become one program.
+   */
   override incRef(dataId: object): void {
+    const replaced = this.#replaced;
+    this.#replaced = undefined;
+    this.share(dataId);
+    if (replaced === undefined) return;
+    const data = this.#data.get(dataId);
+    // What is there already, as when a state dict is loaded, makes no step.
+    const computed = isUnsettled(data.value);
+    if (replaced.assigned === this.#round) this.#catchUp();
+    if (computed) data.assigned = this.#round;
+  }
+
+  /** Counts one more tensor of the same data. */
+  share(dataId: object): void {
     this.#data.get(dataId).refCount++;
   }
 
@@ -124,6 +160,11 @@ export class OnnxRuntimeBackend extends KernelBackend {
     return this.#pending.size;
   }
 
+  /** The number of buffers that tensors hold; tensors may share one. */
+  get bufferCount(): number {
+    return this.#holders.size;
+  }
+
   /** Whether reading the data costs nothing: it is there, and nothing has to be computed for it. */
   isOnHost(dataId: object): boolean {
     return !isUnsettled(this.#data.get(dataId).value);
@@ -131,8 +172,13 @@ export class OnnxRuntimeBackend extends KernelBackend {
 
   override async read(dataId: object): Promise<BackendValues> {
     const { value } = this.#data.get(dataId);
-    while (value.buffer === undefined && value.error === undefined) await this.#flush();
-    return show(value);
+    value.holders++; // the tensor may be disposed of while it is read
+    try {
+      while (value.buffer === undefined && value.error === undefined) await this.#flush();
+      return show(value);
+    } finally {
+      this.#letGo(value);
+    }
   }
 
   override readSync(dataId: object): BackendValues {
@@ -182,9 +228,18 @@ export class OnnxRuntimeBackend extends KernelBackend {
 
   /** All that is to be computed now. */
   #begin(): Value[] {
+    this.#round++;
     const roots = [...this.#pending];
     for (const root of roots) root.running = true;
+    this.#computing = roots;
     return roots;
+  }
+
+  #end(roots: readonly Value[], error?: unknown): void {
+    if (this.#computing !== roots) return; // a read within a call came first
+    this.#computing = undefined;
+    if (error !== undefined) fail(roots, error);
+    for (const root of roots) this.#settle(root);
   }
 
   async #compute(): Promise<void> {
@@ -192,41 +247,54 @@ export class OnnxRuntimeBackend extends KernelBackend {
     const roots = this.#begin();
     try {
       await this.executor.execute(this.#plan(roots));
+      this.#end(roots);
     } catch (error) {
-      this.#fail(roots, error);
+      this.#end(roots, error);
     }
-    for (const root of roots) this.#settle(root);
+  }
+
+  /** Computes all that is pending within the call, what is under way first. */
+  #computeSync(): void {
+    if (this.#computing !== undefined) {
+      this.#endSync(this.#computing, () => this.executor.finishSync());
+    }
+    const roots = this.#begin();
+    this.#endSync(roots, () => this.executor.executeSync(this.#plan(roots)));
+  }
+
+  #endSync(roots: readonly Value[], compute: () => void): void {
+    try {
+      compute();
+      this.#end(roots);
+    } catch (error) {
+      this.#end(roots, error);
+    }
   }
 
   #flushSync(): void {
-    const obstacle = this.#flushing ? 'a read is under way' : this.executor.prepareSync();
-    if (obstacle !== undefined) {
-      throw new Error(
-        `onnxruntime: dataSync() needs a value that has been computed, but ${obstacle}; ` +
-          'use await tensor.data()',
-      );
-    }
-    const roots = this.#begin();
-    try {
-      this.executor.executeSync(this.#plan(roots));
-    } catch (error) {
-      this.#fail(roots, error);
-    }
-    for (const root of roots) this.#settle(root);
+    const obstacle = this.#obstacle();
+    if (obstacle === undefined) return this.#computeSync();
+    throw new Error(
+      `onnxruntime: dataSync() needs a value that has been computed, but ${obstacle}; ` +
+        'use await tensor.data()',
+    );
+  }
+
+  /** Computes what is pending, where that can be done within the call. */
+  #catchUp(): void {
+    if (this.#obstacle() === undefined) this.#computeSync();
+  }
+
+  /** Why nothing can be computed within a call. */
+  #obstacle(): string | undefined {
+    return this.executor.prepareSync();
   }
 
   #plan(roots: readonly Value[]): Step[] {
     const started = performance.now();
-    const steps = plan(this.#failed ? roots.filter((root) => !isBroken(root)) : roots);
+    const steps = planWithoutBroken(roots);
     this.executor.stats.planTime += performance.now() - started;
     return steps;
-  }
-
-  #fail(roots: readonly Value[], error: unknown): void {
-    this.#failed = true;
-    const message = `onnxruntime: a graph could not be computed: ${messageOf(error)}`;
-    const failure = new Error(message, { cause: error });
-    for (const root of roots) if (root.buffer === undefined) root.error ??= failure;
   }
 
   /** Lets go of the graph behind a value that has its bytes or its error. */
@@ -239,9 +307,24 @@ export class OnnxRuntimeBackend extends KernelBackend {
   }
 }
 
+function fail(roots: readonly Value[], error: unknown): void {
+  const message = `onnxruntime: a graph could not be computed: ${messageOf(error)}`;
+  const failure = new Error(message, { cause: error });
+  for (const root of roots) if (root.buffer === undefined) root.error ??= failure;
+}
+
 const isUnsettled = (value: Value): boolean => value.running || value.buffer === undefined;
 
-/** Marks a value that leads to one that failed, so that a failure does not stop the values beside it. */
+/** A failure before does not stop the values beside those that lead to it. */
+function planWithoutBroken(roots: readonly Value[]): Step[] {
+  try {
+    return plan(roots);
+  } catch {
+    return plan(roots.filter((root) => !isBroken(root)));
+  }
+}
+
+/** Marks a value that leads to one that failed. */
 function isBroken(value: Value): boolean {
   try {
     plan([value]);
@@ -252,11 +335,21 @@ function isBroken(value: Value): boolean {
   }
 }
 
-/** The bytes of a value for somebody outside, who may keep them: the engine writes over them no more. */
+/**
+ * The bytes of a value for somebody outside, who may keep them: the engine writes over them no more. Of what stands in
+ * WebAssembly, where others stand beside it, a copy.
+ */
 function show(value: Value): BackendValues {
   if (value.error !== undefined) throw value.error;
+  const array = value.buffer as TypedArray;
+  if (ArrayBuffer.isView(array) && residence.slabOf(array) !== undefined) return array.slice();
   value.owned = false;
   return value.buffer!;
+}
+
+/** The shape of the value that a tensor holds. */
+function shapeOfValue(shape: number[], dtype: DataType): number[] {
+  return dtype === 'complex64' ? [...shape, 2] : shape;
 }
 
 /** The values in the array type of their dtype; TensorFlow.js itself may hand over a plain array. */

@@ -1,8 +1,14 @@
+interface Entry<T> {
+  readonly promise: Promise<T>;
+  /** Set once the promise has kept it. */
+  value?: T;
+}
+
 /**
  * A bounded cache of promises: what was used least recently is released first, what failed is forgotten.
  */
 export class PromiseCache<T> {
-  readonly #entries = new Map<string, Promise<T>>();
+  readonly #entries = new Map<string, Entry<T>>();
 
   constructor(
     readonly capacity: number,
@@ -15,17 +21,28 @@ export class PromiseCache<T> {
 
   /** The entry of this key, made where it is not there. */
   get(key: string, make: () => Promise<T>): Promise<T> {
-    const known = this.#entries.get(key);
-    if (known !== undefined) {
-      this.#entries.delete(key);
-      this.#entries.set(key, known);
-      return known;
-    }
-    const made = make();
-    this.#entries.set(key, made);
-    made.catch(() => this.#entries.delete(key));
+    const known = this.#touch(key);
+    if (known !== undefined) return known.promise;
+    const promise = make();
+    const entry: Entry<T> = { promise };
+    this.#entries.set(key, entry);
+    promise.then(
+      (value) => (entry.value = value),
+      () => this.#entries.get(key) === entry && this.#entries.delete(key),
+    );
     this.#trim();
-    return made;
+    return promise;
+  }
+
+  /** The same within the call; an entry that is still being made is replaced. */
+  getSync(key: string, make: () => T): T {
+    const known = this.#touch(key);
+    if (known?.value !== undefined) return known.value;
+    const value = make();
+    if (known !== undefined) void this.#drop(known);
+    this.#entries.set(key, { promise: Promise.resolve(value), value });
+    this.#trim();
+    return value;
   }
 
   /** Releases every entry. */
@@ -33,6 +50,15 @@ export class PromiseCache<T> {
     const entries = [...this.#entries.values()];
     this.#entries.clear();
     await Promise.all(entries.map((entry) => this.#drop(entry)));
+  }
+
+  /** The entry, which is now the one used last. */
+  #touch(key: string): Entry<T> | undefined {
+    const known = this.#entries.get(key);
+    if (known === undefined) return undefined;
+    this.#entries.delete(key);
+    this.#entries.set(key, known);
+    return known;
   }
 
   #trim(): void {
@@ -43,8 +69,8 @@ export class PromiseCache<T> {
     }
   }
 
-  async #drop(entry: Promise<T>): Promise<void> {
-    const value = await entry.catch(() => undefined);
+  async #drop({ promise }: Entry<T>): Promise<void> {
+    const value = await promise.catch(() => undefined);
     if (value !== undefined) await this.release(value);
   }
 }

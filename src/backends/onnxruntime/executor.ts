@@ -1,6 +1,9 @@
 import type { BackendValues } from '@tensorflow/tfjs-core';
 import { PromiseCache } from './cache.js';
+import { discard } from './discard.js';
+import { Execution } from './execution.js';
 import type { DType, TypedArray, Value } from './graph.js';
+import type { ExecutionObserver } from './observer.js';
 import { toOnnx } from './onnx.js';
 import { fingerprint } from './program.js';
 import type { Program, Step } from './program.js';
@@ -23,6 +26,14 @@ export interface ExecutionStats {
 type ProgramStep = Step & { kind: 'program' };
 type HostStep = Step & { kind: 'host' };
 
+/** A program on its way through compilation and run. */
+interface Run {
+  readonly step: ProgramStep;
+  readonly key: string;
+  /** Set where it had to be compiled. */
+  compileTime: number | undefined;
+}
+
 /** The most compiled programs that are kept. */
 const CAPACITY = 64;
 
@@ -36,20 +47,22 @@ export class Executor {
     runTime: 0,
     hostTime: 0,
   };
-  /** Told of each program before it is compiled: print it with `printProgram`. */
-  onCompile?: (program: Program) => void;
+  /** Told of what is compiled and run, while there is one. */
+  observer: ExecutionObserver | undefined;
   readonly #executables = new PromiseCache<Executable>(CAPACITY, (executable) =>
     executable.release(),
   );
   #runtime: Promise<Runtime> | undefined;
   #loaded: Runtime | undefined;
+  /** What `execute` is at. */
+  #execution: Execution | undefined;
 
   /**
    * @param loader loads ONNX Runtime, when something is first computed.
    * @param isHeld whether a tensor holds these bytes, so that nothing may write over them.
    */
   constructor(
-    private readonly loader: RuntimeLoader,
+    readonly loader: RuntimeLoader,
     private readonly isHeld: (buffer: BackendValues) => boolean,
   ) {}
 
@@ -67,13 +80,35 @@ export class Executor {
     return this.#runtime;
   }
 
-  /** Runs steps in order and gives their values the bytes. */
+  /** Runs steps in order and gives their values the bytes. `finishSync` may come in between. */
   async execute(steps: readonly Step[]): Promise<void> {
+    const execution = new Execution(steps, this.isHeld);
+    this.#execution = execution;
     const runtime = await this.runtime();
-    for (const step of steps) {
-      if (step.kind === 'host') this.#runOnHost(step);
-      else await this.#run(runtime, step);
+    for (let step = execution.step; step !== undefined; step = execution.step) {
+      if (step.kind === 'host') this.#runOnHost(execution, step);
+      else await this.#run(runtime, execution, step);
     }
+    if (this.#execution === execution) this.#finish();
+  }
+
+  /** Does the rest of what `execute` is at, after `prepareSync`. */
+  finishSync(): void {
+    const execution = this.#execution!;
+    try {
+      for (let step = execution.step; step !== undefined; step = execution.step) {
+        if (step.kind === 'host') this.#runOnHost(execution, step);
+        else this.#runSync(this.#loaded!, execution, step);
+      }
+    } finally {
+      execution.stop();
+      this.#finish();
+    }
+  }
+
+  #finish(): void {
+    this.#execution = undefined;
+    this.observer?.onFlush?.();
   }
 
   /** Makes `executeSync` possible, or returns why it is not. */
@@ -81,17 +116,15 @@ export class Executor {
     this.#loaded ??= this.loader.loadSync();
     if (this.#loaded === undefined) return 'ONNX Runtime is not loaded yet';
     this.#runtime ??= Promise.resolve(this.#loaded);
-    return this.#loaded.runSync === undefined
+    return this.#loaded.compileSync === undefined
       ? `${this.#loaded.name} cannot run within a call`
       : undefined;
   }
 
-  /** The same within the call; programs are compiled for this run alone. */
+  /** The same within the call, after `prepareSync`. */
   executeSync(steps: readonly Step[]): void {
-    for (const step of steps) {
-      if (step.kind === 'host') this.#runOnHost(step);
-      else runSync(this.#loaded!, step);
-    }
+    this.#execution = new Execution(steps, this.isHeld);
+    this.finishSync();
   }
 
   /** Releases all compiled programs. */
@@ -99,52 +132,111 @@ export class Executor {
     await this.#executables.clear();
   }
 
-  async #run(runtime: Runtime, { program, feeds, fetches }: ProgramStep): Promise<void> {
+  async #run(runtime: Runtime, execution: Execution, step: ProgramStep): Promise<void> {
+    const run = this.#identify(step);
+    const executable = await this.#executables.get(run.key, () => this.#compile(runtime, run));
+    // What runs within a call leaves the event loop its turn first.
+    if (executable.runSync !== undefined) await new Promise(setImmediate);
+    if (execution.step !== step) return;
+    const feeds = toFeeds(step);
     const started = performance.now();
-    const key = fingerprint(program);
-    this.stats.planTime += performance.now() - started;
-    const executable = await this.#executables.get(key, () => this.#compile(runtime, program));
-    const running = performance.now();
-    const outputs = await executable.run(toFeeds(program, feeds));
-    fill(fetches, outputs);
-    this.stats.runs++;
-    this.stats.runTime += performance.now() - running;
+    const outputs = executable.runSync?.(feeds) ?? (await executable.run(feeds));
+    this.#take(runtime, run, feeds, outputs, performance.now() - started);
+    execution.advance();
   }
 
-  async #compile(runtime: Runtime, program: Program): Promise<Executable> {
+  #runSync(runtime: Runtime, execution: Execution, step: ProgramStep): void {
+    const run = this.#identify(step);
+    const executable = this.#executables.getSync(run.key, () => this.#compileSync(runtime, run));
+    const feeds = toFeeds(step);
     const started = performance.now();
-    this.onCompile?.(program);
+    const outputs = executable.runSync!(feeds);
+    this.#take(runtime, run, feeds, outputs, performance.now() - started);
+    execution.advance();
+  }
+
+  #identify(step: ProgramStep): Run {
+    const started = performance.now();
+    const key = fingerprint(step.program);
+    this.stats.planTime += performance.now() - started;
+    return { step, key, compileTime: undefined };
+  }
+
+  async #compile(runtime: Runtime, run: Run): Promise<Executable> {
+    const { program } = run.step;
+    this.observer?.onCompile?.(program, run.key);
+    const started = performance.now();
     const executable = await runtime.compile(toOnnx(program), namesOf(program));
-    this.stats.compilations++;
-    this.stats.compileTime += performance.now() - started;
+    this.#countCompilation(run, started);
     return executable;
   }
 
-  #runOnHost({ node, last }: HostStep): void {
+  #compileSync(runtime: Runtime, run: Run): Executable {
+    const { program } = run.step;
+    this.observer?.onCompile?.(program, run.key);
     const started = performance.now();
-    const spent = node.inputs.map((input, i) => last[i]! && this.#isSpent(input));
-    fill(node.outputs, node.compute(node.inputs.map(bytesOf), spent));
-    this.stats.hostTime += performance.now() - started;
+    const executable = runtime.compileSync!(toOnnx(program), namesOf(program));
+    this.#countCompilation(run, started);
+    return executable;
   }
 
-  #isSpent(value: Value): boolean {
-    return value.owned && value.holders === 0 && !this.isHeld(value.buffer!);
+  #countCompilation(run: Run, started: number): void {
+    run.compileTime = performance.now() - started;
+    this.stats.compilations++;
+    this.stats.compileTime += run.compileTime;
+  }
+
+  /** Gives a program's outputs to its values. */
+  #take(
+    runtime: Runtime,
+    { step, key, compileTime }: Run,
+    feeds: readonly Feed[],
+    outputs: readonly TypedArray[],
+    runTime: number,
+  ): void {
+    const { program, fetches } = step;
+    fill(fetches, outputs);
+    this.stats.runs++;
+    this.stats.runTime += runTime;
+    this.observer?.onRun?.({
+      program,
+      fingerprint: key,
+      compileTime,
+      runTime,
+      bytesIn: byteLength(feeds.map(({ data }) => data)),
+      bytesOut: byteLength(outputs),
+      profile: () => runtime.profile?.(toOnnx(program), namesOf(program), feeds),
+    });
+    release(step);
+  }
+
+  #runOnHost(execution: Execution, step: HostStep): void {
+    const started = performance.now();
+    const { node, last } = step;
+    const free = execution.free(step);
+    const spent = node.inputs.map((input, i) => last[i]! && free[i]! && input.owned);
+    const outputs = node.compute(node.inputs.map(bytesOf), spent);
+    handOver(node.inputs, outputs);
+    fill(node.outputs, outputs);
+    const runTime = performance.now() - started;
+    this.stats.hostTime += runTime;
+    this.observer?.onHost?.({ op: node.op, runTime });
+    release(step);
+    execution.advance();
   }
 }
 
 const namesOf = ({ outputs }: Program): string[] => outputs.map(({ name }) => name);
 
-function runSync(runtime: Runtime, { program, feeds, fetches }: ProgramStep): void {
-  const inputs = toFeeds(program, feeds);
-  fill(fetches, runtime.runSync!(toOnnx(program), namesOf(program), inputs));
-}
+const byteLength = (buffers: readonly TypedArray[]): number =>
+  buffers.reduce((sum, { byteLength }) => sum + byteLength, 0);
 
-function toFeeds(program: Program, values: readonly Value[]): Feed[] {
+function toFeeds({ program, feeds }: ProgramStep): Feed[] {
   return program.inputs.map(({ name, dtype, shape }, i) => ({
     name,
     dtype: dtype as DType,
     shape,
-    data: bytesOf(values[i]!),
+    data: bytesOf(feeds[i]!),
   }));
 }
 
@@ -152,6 +244,23 @@ function toFeeds(program: Program, values: readonly Value[]): Feed[] {
 function bytesOf(value: Value): TypedArray {
   if (value.error !== undefined) throw value.error;
   return value.buffer as TypedArray;
+}
+
+/** Frees the bytes that nothing reads any more. */
+function release({ releases }: Step): void {
+  for (const value of releases) {
+    const { buffer, owned, aliased } = value;
+    value.buffer = undefined;
+    if (buffer !== undefined && owned && !aliased) discard(buffer as TypedArray);
+  }
+}
+
+/** What work on the host has written its outputs into belongs to these from now on. */
+function handOver(inputs: readonly Value[], outputs: readonly TypedArray[]): void {
+  for (const input of inputs) {
+    const { buffer } = input.buffer as TypedArray;
+    if (outputs.some((output) => output.buffer === buffer)) input.owned = false;
+  }
 }
 
 /** Gives values the bytes that the engine made for them. */

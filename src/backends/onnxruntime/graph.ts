@@ -3,11 +3,30 @@ import type { BackendValues } from '@tensorflow/tfjs-core';
 /** The element types that a tensor of the backend may have. */
 export type DType = 'float32' | 'int32' | 'bool';
 
-/** The element types inside a graph: ONNX gives positions as int64, which no tensor holds. */
-export type ElementType = DType | 'int64';
+/**
+ * The element types of values. No tensor holds int64, in which ONNX gives positions, or float64, in which some numbers
+ * are computed; no program takes strings, which are only stored and handed to kernels that run on the host.
+ */
+export type ElementType = DType | 'int64' | 'float64' | 'string';
 
 /** ONNX's TensorProto.DataType of each element type. */
-export const dataTypes = { float32: 1, int32: 6, int64: 7, bool: 9 } as const;
+export const dataTypes = {
+  float32: 1,
+  int32: 6,
+  int64: 7,
+  string: 8,
+  bool: 9,
+  float64: 11,
+} as const;
+
+/** The array that holds the bytes of each element type. */
+const arrayTypes = {
+  float32: Float32Array,
+  int32: Int32Array,
+  int64: BigInt64Array,
+  bool: Uint8Array,
+  float64: Float64Array,
+} as const;
 
 /** The bytes of a tensor: Float32Array, Int32Array or (bool) Uint8Array. */
 export type TypedArray = Float32Array | Int32Array | Uint8Array;
@@ -25,6 +44,8 @@ export class Value {
   holders = 0;
   /** Whether the engine made the buffer and has shown it to nobody, so that the host may write over it. */
   owned = false;
+  /** Whether other values share the buffer. */
+  aliased = false;
   /** Set while the value is being computed: what is recorded meanwhile must read it and not look behind it. */
   running = false;
 
@@ -33,7 +54,16 @@ export class Value {
     readonly dtype: ElementType,
   ) {}
 
-  static of(buffer: BackendValues, shape: readonly number[], dtype: DType): Value {
+  /** The same bytes in another shape. */
+  alias(shape: readonly number[]): Value {
+    this.aliased = true;
+    const other = new Value(shape, this.dtype);
+    other.buffer = this.buffer;
+    other.aliased = true;
+    return other;
+  }
+
+  static of(buffer: BackendValues, shape: readonly number[], dtype: DType | 'string'): Value {
     const value = new Value(shape, dtype);
     value.buffer = buffer;
     return value;
@@ -43,7 +73,7 @@ export class Value {
 /** A small operand that is part of the structure of a graph: an axis, a shape, a fixed number. */
 export interface Constant {
   readonly constant: true;
-  readonly dtype: ElementType;
+  readonly dtype: Exclude<ElementType, 'string'>;
   readonly shape: readonly number[];
   readonly data: readonly number[];
 }
@@ -57,6 +87,7 @@ export type Operand = Value | Constant | undefined;
 /** One ONNX operator. */
 export interface OnnxNode {
   readonly kind: 'onnx';
+  readonly segment: number;
   readonly op: string;
   readonly domain: '' | 'com.microsoft';
   readonly inputs: readonly Operand[];
@@ -70,6 +101,7 @@ export interface OnnxNode {
  */
 export interface HostNode {
   readonly kind: 'host';
+  readonly segment: number;
   readonly op: string;
   readonly inputs: readonly Value[];
   readonly outputs: readonly Value[];
@@ -98,6 +130,20 @@ export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((size, dimension) => size * dimension, 1);
 }
 
+/** Whether a value has no elements. */
+export const isEmpty = ({ shape }: TensorSpec): boolean => shape.includes(0);
+
+/** The segment that is being recorded: nodes of different segments are never in one program. */
+let segment = 0;
+
+/**
+ * Begins a segment: what is recorded from here on is run after all that was recorded before, in programs of its
+ * own. ONNX Runtime merges equal subgraphs of a program, so what is to be computed twice must stand in two.
+ */
+export function beginSegment(): void {
+  segment++;
+}
+
 /** Appends an ONNX operator with one output. */
 export function emit(
   op: string,
@@ -109,7 +155,10 @@ export function emit(
   return emitMany(op, inputs, [output], attributes, domain)[0]!;
 }
 
-/** Appends an ONNX operator with several outputs. */
+/**
+ * Appends an ONNX operator with several outputs; where none of them has an element, nothing is to be computed, and some
+ * operators would refuse it or never end.
+ */
 export function emitMany(
   op: string,
   inputs: readonly Operand[],
@@ -118,9 +167,24 @@ export function emitMany(
   domain: OnnxNode['domain'] = '',
 ): readonly Value[] {
   const values = outputs.map(({ shape, dtype }) => new Value(shape, dtype));
-  const node: OnnxNode = { kind: 'onnx', op, domain, inputs, attributes, outputs: values };
+  if (values.every(isEmpty)) return values.map(withoutElements);
+  const node: OnnxNode = {
+    kind: 'onnx',
+    segment,
+    op,
+    domain,
+    inputs,
+    attributes,
+    outputs: values,
+  };
   for (const value of values) value.node = node;
   return values;
+}
+
+/** Gives a value of size zero its bytes. */
+function withoutElements(value: Value): Value {
+  value.buffer = new arrayTypes[value.dtype as keyof typeof arrayTypes](0) as unknown as TypedArray;
+  return value;
 }
 
 /** Appends a computation on the host. */
@@ -131,7 +195,7 @@ export function emitHost(
   compute: HostComputation,
 ): readonly Value[] {
   const values = outputs.map(({ shape, dtype }) => new Value(shape, dtype));
-  const node: HostNode = { kind: 'host', op, inputs, outputs: values, compute };
+  const node: HostNode = { kind: 'host', segment, op, inputs, outputs: values, compute };
   for (const value of values) value.node = node;
   return values;
 }
@@ -142,7 +206,7 @@ export function int64s(data: readonly number[]): Constant {
 }
 
 /** A scalar constant. */
-export function scalar(value: number, dtype: DType = 'float32'): Constant {
+export function scalar(value: number, dtype: Constant['dtype'] = 'float32'): Constant {
   return { constant: true, dtype, shape: [], data: [value] };
 }
 

@@ -1,17 +1,15 @@
 import { findBackend, registerBackend } from '@tensorflow/tfjs-core';
 import { InputError } from '../../errors.js';
 import { OnnxRuntimeBackend } from './backend.js';
+import { debugLevel, debugObserver } from './debug.js';
 import { registerKernels } from './kernels/index.js';
 import type { RuntimeLoader, RuntimeOptions } from './runtime.js';
-import { loadRuntime, loadRuntimeSync } from './runtime.node.js';
+import { debugVariable, loadRuntime, loadRuntimeSync } from './runtime.node.js';
 
 const NAME = 'onnxruntime';
 
-/** How ONNX Runtime is to be loaded, and whether it has been. */
-const runtime: { threads: number | undefined; loaded: boolean } = {
-  threads: undefined,
-  loaded: false,
-};
+/** Above TensorFlow.js's own backends, of which the highest has 3: where none was chosen, this one is taken. */
+const PRIORITY = 4;
 
 /**
  * Registers the backend `onnxruntime` with TensorFlow.js, unless that has been done. ONNX Runtime itself is loaded
@@ -19,36 +17,51 @@ const runtime: { threads: number | undefined; loaded: boolean } = {
  *
  * @throws InputError where it is asked for other threads than those that compute already.
  */
-export function registerOnnxRuntime({ threads }: RuntimeOptions = {}): OnnxRuntimeBackend {
-  if (threads !== undefined) setThreads(threads);
-  const known = findBackend(NAME) as OnnxRuntimeBackend | null;
-  if (known) return known;
-  registerBackend(NAME, () => new OnnxRuntimeBackend(loader));
-  registerKernels(NAME);
-  return findBackend(NAME) as OnnxRuntimeBackend;
+export function registerOnnxRuntime(options: RuntimeOptions = {}): OnnxRuntimeBackend {
+  // One that another copy of this module registered serves as well, such as that of the CommonJS build.
+  const backend = (findBackend(NAME) as OnnxRuntimeBackend | null) ?? register();
+  backend.executor.loader.configure(options);
+  return backend;
 }
 
-function setThreads(threads: number): void {
-  if (!Number.isInteger(threads) || threads < 1) {
-    throw new InputError(`onnxruntime: threads must be an integer of at least 1, got ${threads}`);
+function register(): OnnxRuntimeBackend {
+  const level = debugLevel(debugVariable() ?? 0, 'onnxruntime: BERTRESNET_DEBUG');
+  const backend = new OnnxRuntimeBackend(loader());
+  backend.executor.observer = debugObserver(level);
+  // One for every call: TensorFlow.js calls again where it chooses the best of the backends itself.
+  registerBackend(NAME, () => backend, PRIORITY);
+  registerKernels(NAME);
+  return backend;
+}
+
+function loader(): RuntimeLoader {
+  let threads: number | undefined;
+  let loaded = false;
+  return {
+    configure: ({ threads: wanted = threads }) => {
+      checkThreads(wanted, threads, loaded);
+      threads = wanted;
+    },
+    load: () => {
+      loaded = true;
+      return loadRuntime({ threads });
+    },
+    loadSync: () => {
+      loaded = true;
+      return loadRuntimeSync({ threads });
+    },
+  };
+}
+
+function checkThreads(wanted: number | undefined, now: number | undefined, loaded: boolean): void {
+  if (wanted === now) return;
+  if (!Number.isInteger(wanted) || wanted! < 1) {
+    throw new InputError(`onnxruntime: threads must be an integer of at least 1, got ${wanted}`);
   }
-  if (runtime.loaded && threads !== runtime.threads) {
-    const now = runtime.threads ?? 'one for each core';
+  if (loaded) {
     throw new InputError(
-      `onnxruntime: threads cannot change once something was computed, got ${threads} after ${now}; ` +
-        'call useBackend with threads first',
+      `onnxruntime: threads cannot change once something was computed, got ${wanted} after ` +
+        `${now ?? 'one for each core'}; choose them first`,
     );
   }
-  runtime.threads = threads;
 }
-
-const loader: RuntimeLoader = {
-  load: () => {
-    runtime.loaded = true;
-    return loadRuntime({ threads: runtime.threads });
-  },
-  loadSync: () => {
-    runtime.loaded = true;
-    return loadRuntimeSync({ threads: runtime.threads });
-  },
-};

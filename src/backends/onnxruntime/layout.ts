@@ -1,5 +1,5 @@
-import { dataTypes, emit, int64s, isConstant, sizeOf, Value } from './graph.js';
-import type { Attribute, ElementType, Operand } from './graph.js';
+import { dataTypes, emit, int64s, isConstant, sizeOf } from './graph.js';
+import type { Attribute, ElementType, Operand, Value } from './graph.js';
 
 // TensorFlow.js computes pictures as NHWC with filters as HWIO; ONNX convolves NCHW with OIHW, and PyTorch keeps OIHW.
 // This file alone reconciles them: transposes are composed as they are recorded, those that cancel vanish, and
@@ -48,7 +48,7 @@ function isAscending(axes: readonly number[]): boolean {
 /** A value in another shape of the same size; free where its bytes are there. */
 export function reshape(value: Value, shape: readonly number[]): Value {
   if (sameShape(value.shape, shape)) return value;
-  if (value.buffer !== undefined) return Value.of(value.buffer, shape, value.dtype as 'float32');
+  if (value.buffer !== undefined) return value.alias(shape);
   const { node } = value;
   if (node?.kind === 'onnx' && node.op === 'Reshape' && !value.running)
     return reshape(node.inputs[0] as Value, shape);
@@ -66,12 +66,20 @@ export function cast(value: Value, dtype: ElementType): Value {
   return emit('Cast', [value], { shape: value.shape, dtype }, { to: dataTypes[dtype] });
 }
 
-/** The shape of an elementwise operation on these shapes. */
+/**
+ * The shape of an elementwise operation on these shapes.
+ *
+ * @throws Error where they do not broadcast.
+ */
 export function broadcastShape(shapes: readonly (readonly number[])[]): number[] {
   const rank = Math.max(...shapes.map((shape) => shape.length));
   return Array.from({ length: rank }, (_, i) => {
     const sizes = shapes.map((shape) => shape[shape.length - rank + i] ?? 1);
-    return sizes.find((size) => size !== 1) ?? 1;
+    const size = sizes.find((size) => size !== 1) ?? 1;
+    if (sizes.every((other) => other === 1 || other === size)) return size;
+    throw new Error(
+      `onnxruntime: shapes must broadcast, got ${shapes.map((shape) => `[${shape}]`).join(' and ')}`,
+    );
   });
 }
 

@@ -31,7 +31,8 @@ export function toOnnx(program: Program): Uint8Array {
   return model.finish();
 }
 
-function writeNode(message: ProtobufWriter, node: ProgramNode): void {
+/** Writes a NodeProto. */
+export function writeNode(message: ProtobufWriter, node: ProgramNode): void {
   for (const input of node.inputs) message.string(1, input);
   for (const { name } of node.outputs) message.string(2, name);
   message.string(3, node.outputs[0]!.name).string(4, node.op);
@@ -49,7 +50,8 @@ function writeAttribute(message: ProtobufWriter, name: string, value: Attribute)
   else message.ints(8, value).int(20, attributeTypes.ints);
 }
 
-function writeTensor(
+/** Writes a TensorProto with its data in it. */
+export function writeTensor(
   message: ProtobufWriter,
   { name, dtype, shape, data }: Constant & { name: string },
 ): void {
@@ -61,6 +63,8 @@ function rawBytes(dtype: Constant['dtype'], data: readonly number[]): Uint8Array
   switch (dtype) {
     case 'float32':
       return new Uint8Array(Float32Array.from(data).buffer);
+    case 'float64':
+      return new Uint8Array(Float64Array.from(data).buffer);
     case 'int32':
       return new Uint8Array(Int32Array.from(data).buffer);
     case 'int64':
@@ -70,12 +74,20 @@ function rawBytes(dtype: Constant['dtype'], data: readonly number[]): Uint8Array
   }
 }
 
-function writeValueInfo(message: ProtobufWriter, { name, dtype, shape }: NamedSpec): void {
+/** A tensor from outside; an axis of any size has a name in the place of a number. */
+export type OpenSpec = Omit<NamedSpec, 'shape'> & { readonly shape: readonly (number | string)[] };
+
+/** Writes a ValueInfoProto. */
+export function writeValueInfo(message: ProtobufWriter, { name, dtype, shape }: OpenSpec): void {
   message.string(1, name).message(2, (type) =>
     type.message(1, (tensor) => {
       tensor.int(1, dataTypes[dtype]);
       tensor.message(2, (dimensions) => {
-        for (const size of shape) dimensions.message(1, (dimension) => dimension.int(1, size));
+        for (const size of shape) {
+          dimensions.message(1, (dimension) =>
+            typeof size === 'string' ? dimension.string(2, size) : dimension.int(1, size),
+          );
+        }
       });
     }),
   );

@@ -37,7 +37,7 @@ export interface ProgramNode {
 }
 
 /** One step of a plan: a program with the values that it reads and makes, or work on the host. */
-export type Step =
+export type Step = (
   | {
       readonly kind: 'program';
       readonly program: Program;
@@ -49,17 +49,20 @@ export type Step =
       readonly node: HostNode;
       /** For each input, whether nothing that is still to run reads its bytes. */
       readonly last: readonly boolean[];
-    };
+    }
+) & {
+  /** What nothing reads any more once the step has run, neither a tensor nor a later step. */
+  readonly releases: Value[];
+};
 
 /**
- * The steps that compute `roots`, in order. Work on the host cuts the graph in levels: all operators of one level
- * form one program, and a value that a later level or the host reads is an output of its level.
+ * The steps that compute `roots`, in order. Segments, and within them work on the host, cut the graph in levels: all
+ * operators of one level form one program, and a value that a later level or the host reads is an output of its level.
  */
 export function plan(roots: readonly Value[]): Step[] {
   const order = topologicalOrder(roots);
   const levels = assignLevels(order);
   const needed = neededAcrossLevels(order, levels, roots);
-  const depth = order.reduce((most, node) => Math.max(most, levels.get(node)!), 0);
   const readers = readersOf(order);
   const isLast = (value: Value, reader: Node, level: number): boolean =>
     readers
@@ -71,20 +74,45 @@ export function plan(roots: readonly Value[]): Step[] {
           (other.kind === 'onnx' && levels.get(other) === level),
       );
   const steps: Step[] = [];
-  for (let level = 0; level <= depth; level++) {
-    const nodes = order.filter((node) => levels.get(node) === level);
+  for (const [level, nodes] of byLevel(order, levels)) {
     const operators = nodes.filter((node) => node.kind === 'onnx');
     if (operators.length > 0) steps.push(toProgram(operators, needed));
     for (const node of nodes) {
       if (node.kind !== 'host') continue;
-      steps.push({
-        kind: 'host',
-        node,
-        last: node.inputs.map((input) => isLast(input, node, level)),
-      });
+      const last = node.inputs.map((input) => isLast(input, node, level));
+      steps.push({ kind: 'host', node, last, releases: [] });
     }
   }
+  release(steps, roots);
   return steps;
+}
+
+/** The nodes of each level, the levels in their order. */
+function byLevel(order: readonly Node[], levels: ReadonlyMap<Node, number>): [number, Node[]][] {
+  const groups = new Map<number, Node[]>();
+  for (const node of order) {
+    const level = levels.get(node)!;
+    const group = groups.get(level);
+    if (group === undefined) groups.set(level, [node]);
+    else group.push(node);
+  }
+  return [...groups].toSorted(([a], [b]) => a - b);
+}
+
+/** Has each value released by the last step that touches it, unless a tensor holds it. */
+function release(steps: readonly Step[], roots: readonly Value[]): void {
+  const kept = new Set<Value>(roots);
+  for (const step of steps.toReversed()) {
+    const touched =
+      step.kind === 'program'
+        ? [...step.feeds, ...step.fetches]
+        : [...step.node.inputs, ...step.node.outputs];
+    for (const value of touched) {
+      if (value.holders > 0 || kept.has(value)) continue;
+      kept.add(value);
+      step.releases.push(value);
+    }
+  }
 }
 
 /** Who reads each value; values that share their bytes count as one. */
@@ -103,7 +131,7 @@ function readersOf(order: readonly Node[]): Map<unknown, Node[]> {
 }
 
 /** The nodes that lead to the roots, each after those that it reads. */
-function topologicalOrder(roots: readonly Value[]): Node[] {
+export function topologicalOrder(roots: readonly Value[]): Node[] {
   const order: Node[] = [];
   const done = new Set<Node>();
   for (const root of roots) {
@@ -133,16 +161,20 @@ function producer(operand: Operand): Node | undefined {
   return operand.buffer === undefined ? operand.node : undefined;
 }
 
+/** The level of each node: above those of earlier segments and of what it reads from the host. */
 function assignLevels(order: readonly Node[]): Map<Node, number> {
   const levels = new Map<Node, number>();
-  for (const node of order) {
-    let level = 0;
+  let [segment, base, top] = [-1, 0, -1];
+  for (const node of order.toSorted((a, b) => a.segment - b.segment)) {
+    if (node.segment !== segment) [segment, base] = [node.segment, top + 1];
+    let level = base;
     for (const input of node.inputs) {
       const source = producer(input);
       if (source === undefined) continue;
       level = Math.max(level, levels.get(source)! + (source.kind === 'host' ? 1 : 0));
     }
     levels.set(node, level);
+    top = Math.max(top, level);
   }
   return levels;
 }
@@ -203,7 +235,7 @@ function toProgram(operators: readonly OnnxNode[], needed: ReadonlySet<Value>): 
     nodes,
     outputs: fetches.map(specOf),
   };
-  return { kind: 'program', program, feeds, fetches };
+  return { kind: 'program', program, feeds, fetches, releases: [] };
 }
 
 function constantName(constant: Constant, known: Map<string, Constant & { name: string }>): string {

@@ -31,9 +31,15 @@ export class ProtobufWriter {
   }
 
   bytes(field: number, value: Uint8Array): this {
-    this.#varint(field * 8 + 2);
-    this.#varint(value.length);
+    this.open(field, value.length);
     this.#append(value);
+    return this;
+  }
+
+  /** The beginning of a field whose bytes, so many, are written elsewhere. */
+  open(field: number, length: number): this {
+    this.#varint(field * 8 + 2);
+    this.#varint(length);
     return this;
   }
 

@@ -1,18 +1,35 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
 import type * as Common from 'onnxruntime-common';
 import { messageOf } from '../../errors.js';
 import type { TypedArray } from './graph.js';
-import type { Executable, Feed, Runtime, RuntimeOptions } from './runtime.js';
+import { operatorTimes } from './profile.js';
+import type {
+  Executable,
+  Feed,
+  LongFeed,
+  OperatorTime,
+  Runtime,
+  RuntimeOptions,
+} from './runtime.js';
 
 type Ort = Pick<typeof Common, 'InferenceSession' | 'Tensor'>;
 
 /** What onnxruntime-node's native module offers below its promises. */
 interface NativeBinding {
-  InferenceSession: new () => {
-    loadModel(buffer: ArrayBufferLike, offset: number, length: number, options: object): void;
-    run(feeds: object, fetches: object, options: object): Record<string, { data: TypedArray }>;
-    dispose(): void;
-  };
+  InferenceSession: new () => NativeSession;
+}
+
+interface NativeSession {
+  loadModel(buffer: ArrayBufferLike, offset: number, length: number, options: object): void;
+  loadModel(path: string, options: object): void;
+  run(feeds: object, fetches: object, options: object): Record<string, { data: TypedArray }>;
+  /** Returns the path of what was written. */
+  endProfiling(): string;
+  dispose(): void;
 }
 
 const ADVICE =
@@ -42,6 +59,11 @@ export async function loadRuntime(options: RuntimeOptions = {}): Promise<Runtime
     `onnxruntime: needs onnxruntime-node or onnxruntime-web, neither loads (${failures.join('; ')}); ` +
       'npm install onnxruntime-node',
   );
+}
+
+/** The level of debugging that the environment asks for, as it was written. */
+export function debugVariable(): string | undefined {
+  return process.env['BERTRESNET_DEBUG'] || undefined;
 }
 
 /** The same within the call, where the native package is there; for values that are read within a call. */
@@ -78,14 +100,61 @@ function sessionOptions({ threads }: RuntimeOptions): Common.InferenceSession.Se
 function nativeRuntime(ort: Ort, options: RuntimeOptions): Runtime {
   const native = { ...sessionOptions(options), executionProviders: ['cpu'] };
   const binding = loadBinding();
+  const name = 'onnxruntime-node';
+  if (binding === undefined) {
+    const compileWith = (model: Uint8Array | string, outputs: readonly string[]) =>
+      compile(ort, model, outputs, native);
+    return { name, compile: compileWith, open: compileWith };
+  }
+  const open = (model: Uint8Array, more: object = {}): NativeSession => {
+    const session = new binding.InferenceSession();
+    session.loadModel(model.buffer, model.byteOffset, model.byteLength, { ...native, ...more });
+    return session;
+  };
+  const compileSync = (model: Uint8Array, outputs: readonly string[]): Executable =>
+    nativeExecutable(ort, open(model), outputs);
   return {
-    name: 'onnxruntime-node',
-    compile: (model, outputs) => compile(ort, model, outputs, native),
-    ...(binding === undefined
-      ? {}
-      : {
-          runSync: (model, outputs, feeds) => runSync(ort, binding, native, model, outputs, feeds),
-        }),
+    name,
+    compile: (model, outputs) => inTurn(() => compileSync(model, outputs)),
+    open: (path, outputs) =>
+      inTurn(() => {
+        const session = new binding.InferenceSession();
+        session.loadModel(path, native);
+        return nativeExecutable(ort, session, outputs);
+      }),
+    compileSync,
+    profile: (model, outputs, feeds) =>
+      profile((options) => open(model, options), outputs, toFeeds(ort, feeds)),
+  };
+}
+
+/** Runs synchronous work when the event loop comes to it. */
+function inTurn<T>(work: () => T): Promise<T> {
+  return new Promise((resolve, reject) => {
+    setImmediate(() => {
+      try {
+        resolve(work());
+      } catch (error) {
+        reject(error);
+      }
+    });
+  });
+}
+
+function nativeExecutable(
+  ort: Ort,
+  session: NativeSession,
+  outputs: readonly string[],
+): Executable {
+  const fetches = Object.fromEntries(outputs.map((name) => [name, null]));
+  const runSync = (feeds: readonly (Feed | LongFeed)[]): TypedArray[] => {
+    const results = session.run(toFeeds(ort, feeds), fetches, {});
+    return outputs.map((name) => results[name]!.data);
+  };
+  return {
+    run: (feeds) => inTurn(() => runSync(feeds)),
+    runSync,
+    release: async () => session.dispose(),
   };
 }
 
@@ -99,16 +168,28 @@ async function wasmRuntime(options: RuntimeOptions): Promise<Runtime> {
     name: 'onnxruntime-web',
     advice: ADVICE,
     compile: (model, outputs) => compile(ort, model, outputs, wasm),
+    open: async (path, outputs) => {
+      const externalData = await readDataFile(path);
+      return compile(ort, await readFile(path), outputs, { ...wasm, externalData });
+    },
   };
+}
+
+/** WebAssembly sees no files: the one beside a model, where there is one, is handed over with it. */
+async function readDataFile(
+  path: string,
+): Promise<Common.InferenceSession.SessionOptions['externalData']> {
+  const beside = `${path}.data`;
+  return existsSync(beside) ? [{ path: basename(beside), data: await readFile(beside) }] : [];
 }
 
 async function compile(
   ort: Ort,
-  model: Uint8Array,
+  model: Uint8Array | string,
   outputs: readonly string[],
   options: Common.InferenceSession.SessionOptions,
 ): Promise<Executable> {
-  const session = await ort.InferenceSession.create(model, options);
+  const session = await ort.InferenceSession.create(model as Uint8Array, options);
   return {
     async run(feeds) {
       const results = await session.run(toFeeds(ort, feeds));
@@ -118,7 +199,7 @@ async function compile(
   };
 }
 
-function toFeeds(ort: Ort, feeds: readonly Feed[]): Record<string, Common.Tensor> {
+function toFeeds(ort: Ort, feeds: readonly (Feed | LongFeed)[]): Record<string, Common.Tensor> {
   const tensors: Record<string, Common.Tensor> = {};
   for (const { name, dtype, shape, data } of feeds) {
     tensors[name] = new ort.Tensor(dtype, data as Float32Array, shape);
@@ -141,21 +222,24 @@ function loadBinding(): NativeBinding | undefined {
   }
 }
 
-function runSync(
-  ort: Ort,
-  binding: NativeBinding,
-  options: object,
-  model: Uint8Array,
+/** The first of them finds everything cold and does not count. */
+const PROFILED_RUNS = 4;
+
+/** ONNX Runtime writes what each operator took to a file, which is read and removed. */
+function profile(
+  open: (options: object) => NativeSession,
   outputs: readonly string[],
-  feeds: readonly Feed[],
-): TypedArray[] {
-  const session = new binding.InferenceSession();
+  feeds: object,
+): OperatorTime[] {
+  const folder = mkdtempSync(join(tmpdir(), 'bertresnet-profile-'));
   try {
-    session.loadModel(model.buffer, model.byteOffset, model.byteLength, options);
+    const session = open({ enableProfiling: true, profileFilePrefix: join(folder, 'run') });
     const fetches = Object.fromEntries(outputs.map((name) => [name, null]));
-    const results = session.run(toFeeds(ort, feeds), fetches, {});
-    return outputs.map((name) => results[name]!.data);
-  } finally {
+    for (let run = 0; run < PROFILED_RUNS; run++) session.run(feeds, fetches, {});
+    const path = session.endProfiling();
     session.dispose();
+    return operatorTimes(readFileSync(path, 'utf8'));
+  } finally {
+    rmSync(folder, { recursive: true });
   }
 }

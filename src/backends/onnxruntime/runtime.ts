@@ -8,12 +8,33 @@ export interface Feed {
   readonly data: TypedArray;
 }
 
+/** A tensor that no tensor of TensorFlow.js can be: the ids that models for others take. */
+export interface LongFeed extends Omit<Feed, 'dtype' | 'data'> {
+  readonly dtype: 'int64';
+  readonly data: BigInt64Array;
+}
+
 /** A compiled program. */
 export interface Executable {
   /** Runs it and returns its outputs' bytes in the order of the program's outputs. */
-  run(feeds: readonly Feed[]): Promise<TypedArray[]>;
+  run(feeds: readonly (Feed | LongFeed)[]): Promise<TypedArray[]>;
+  /** The same within the call; absent where the platform cannot. */
+  runSync?(feeds: readonly (Feed | LongFeed)[]): TypedArray[];
   /** Gives its memory back. */
   release(): Promise<void>;
+}
+
+/** What one operator of a program took, in the mean of some runs. */
+export interface OperatorTime {
+  /** The operator as ONNX Runtime ran it, which may have fused several of the program into one. */
+  readonly op: string;
+  /** The node: the name of its first output, where it is one of the program. */
+  readonly name: string;
+  /** Milliseconds a run. */
+  readonly time: number;
+  /** Types and shapes, such as `float[8,64]`. */
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
 }
 
 /** How programs are to be run. */
@@ -30,12 +51,22 @@ export interface Runtime {
   readonly advice?: string;
   /** Compiles the bytes of an ONNX model whose outputs have these names. */
   compile(model: Uint8Array, outputs: readonly string[]): Promise<Executable>;
-  /** Compiles and runs within the call; absent where the platform cannot. */
-  runSync?(model: Uint8Array, outputs: readonly string[], feeds: readonly Feed[]): TypedArray[];
+  /** The same within the call, to what has a `runSync`; absent where the platform cannot. */
+  compileSync?(model: Uint8Array, outputs: readonly string[]): Executable;
+  /** Compiles an ONNX file, which may keep its weights in a file beside it, `<its name>.data`. */
+  open(path: string, outputs: readonly string[]): Promise<Executable>;
+  /** Runs a model for its time by operator; absent where the platform cannot. */
+  profile?(model: Uint8Array, outputs: readonly string[], feeds: readonly Feed[]): OperatorTime[];
 }
 
 /** How ONNX Runtime comes into the process. */
 export interface RuntimeLoader {
+  /**
+   * Chooses how it is to be loaded.
+   *
+   * @throws InputError where that comes too late.
+   */
+  configure(options: RuntimeOptions): void;
   load(): Promise<Runtime>;
   /** Within the call; undefined where that is not possible. */
   loadSync(): Runtime | undefined;

@@ -1,12 +1,22 @@
 import { backend_util } from '@tensorflow/tfjs-core';
-import { emit, sizeOf } from '../graph.js';
+import { emit, isEmpty } from '../graph.js';
 import type { Attribute, Value } from '../graph.js';
-import { reshape, transpose, transposedView, TO_NCHW, TO_NHWC, TO_OIHW } from '../layout.js';
+import { reshape, sameShape, transpose, TO_NCHW, TO_NHWC, TO_OIHW } from '../layout.js';
+import { constantOf } from './creation.js';
 import type { Lowering, LoweringTable } from './lowering.js';
-import { finish, matMul } from './matrix.js';
+import { finishFused, matMul } from './matrix.js';
+import type { FusedAttributes } from './matrix.js';
+import {
+  convolvePoints,
+  isPointwise,
+  pointsFilterGradient,
+  pointsInputGradient,
+  toRows,
+} from './pointwise.js';
 import { concat, pad, slice } from './shape.js';
 
-interface ConvAttributes {
+/** What TensorFlow.js says of a convolution. */
+export interface ConvAttributes {
   readonly strides: number | [number, number];
   readonly pad: 'valid' | 'same' | number | [number, number][];
   readonly dataFormat: 'NHWC' | 'NCHW';
@@ -16,12 +26,13 @@ interface ConvAttributes {
 
 type ConvInfo = backend_util.Conv2DInfo;
 
-function convInfo(
+/** The geometry of a convolution of these shapes. */
+export function convInfo(
   x: readonly number[],
   filter: readonly number[],
   attributes: ConvAttributes,
 ): ConvInfo {
-  return backend_util.computeConv2DInfo(
+  const info = backend_util.computeConv2DInfo(
     x as [number, number, number, number],
     filter as [number, number, number, number],
     attributes.strides,
@@ -31,6 +42,35 @@ function convInfo(
     false,
     attributes.dataFormat === 'NCHW' ? 'channelsFirst' : 'channelsLast',
   );
+  return withWholeWindows(info);
+}
+
+/**
+ * The geometry of a forward pass that made this shape: TensorFlow.js does not tell a gradient how the number of windows
+ * was rounded.
+ */
+export function infoOfResult<A extends Pick<ConvAttributes, 'pad' | 'dimRoundingMode'>>(
+  result: readonly number[],
+  attributes: A,
+  infoOf: (attributes: A) => ConvInfo,
+): ConvInfo {
+  const info = infoOf(attributes);
+  if (typeof attributes.pad === 'string' || sameShape(info.outShape, result)) return info;
+  const roundedUp = infoOf({ ...attributes, dimRoundingMode: 'ceil' });
+  return sameShape(roundedUp.outShape, result) ? roundedUp : info;
+}
+
+/** Where the number of windows was rounded up, the last one stands over the end: that is padding as well. */
+export function withWholeWindows(info: ConvInfo): ConvInfo {
+  const [rows, columns] = unreached(info);
+  if (rows >= 0 && columns >= 0) return info;
+  const { bottom, right } = info.padInfo;
+  const padInfo = {
+    ...info.padInfo,
+    bottom: bottom + Math.max(0, -rows),
+    right: right + Math.max(0, -columns),
+  };
+  return { ...info, padInfo };
 }
 
 /** The attributes of ONNX's Conv, ConvTranspose and pools. */
@@ -56,15 +96,6 @@ function toNhwc(value: Value, info: ConvInfo): Value {
   return info.dataFormat === 'channelsLast' ? value : transpose(value, TO_NHWC);
 }
 
-function fromNhwc(value: Value, info: ConvInfo): Value {
-  return info.dataFormat === 'channelsLast' ? value : transpose(value, TO_NCHW);
-}
-
-function isPointwise(info: ConvInfo): boolean {
-  const { top, left, bottom, right } = info.padInfo;
-  return info.filterHeight === 1 && info.filterWidth === 1 && top + left + bottom + right === 0;
-}
-
 const Conv2D: Lowering<ConvAttributes> = ({ x, filter }, attributes) =>
   convolve(x!, filter!, convInfo(x!.shape, filter!.shape, attributes));
 
@@ -76,86 +107,21 @@ function convolve(x: Value, filter: Value, info: ConvInfo): Value {
   return fromNchw(y, info);
 }
 
-/** A 1 x 1 convolution is a product of matrices, which is faster on NHWC than ONNX Runtime's Conv on NCHW. */
-function convolvePoints(x: Value, filter: Value, info: ConvInfo): Value {
-  const rows = toRows(everyStride(toNhwc(x, info), info), info.inChannels);
-  const y = multiplyFilter(rows, filter, false);
-  return fromNhwc(
-    reshape(y, [info.batchSize, info.outHeight, info.outWidth, info.outChannels]),
-    info,
-  );
-}
-
-/** rows [n, in] by a 1 x 1 filter, or by its transpose, in whichever layout the filter lies. */
-function multiplyFilter(rows: Value, filter: Value, transposed: boolean): Value {
-  const [, , inChannels, outChannels] = filter.shape as [number, number, number, number];
-  if (transposedView(filter) === undefined) {
-    return matMul(rows, reshape(filter, [inChannels, outChannels]), false, transposed);
-  }
-  return matMul(
-    rows,
-    reshape(transpose(filter, TO_OIHW), [outChannels, inChannels]),
-    false,
-    !transposed,
-  );
-}
-
-function toRows(value: Value, channels: number): Value {
-  return reshape(value, [sizeOf(value.shape) / channels, channels]);
-}
-
-function everyStride(x: Value, { strideHeight, strideWidth }: ConvInfo): Value {
-  if (strideHeight === 1 && strideWidth === 1) return x;
-  return slice(x, [0, 0, 0, 0], x.shape, [1, strideHeight, strideWidth, 1]);
-}
-
 const Conv2DBackpropInput: Lowering<ConvAttributes & { inputShape: number[] }> = (
   { dy, filter },
   attributes,
 ) => {
-  const info = convInfo(attributes.inputShape, filter!.shape, attributes);
-  if (isPointwise(info)) {
-    const rows = multiplyFilter(toRows(toNhwc(dy!, info), info.outChannels), filter!, true);
-    const seen = [info.batchSize, info.outHeight, info.outWidth, info.inChannels];
-    return fromNhwc(spread(reshape(rows, seen), info), info);
-  }
+  const info = infoOfResult(dy!.shape, attributes, (given) =>
+    convInfo(attributes.inputShape, filter!.shape, given),
+  );
+  // tf.conv2dTranspose may be given more than the forward pass would make; what is beyond counts for nothing.
+  const gradient = slice(dy!, [0, 0, 0, 0], info.outShape);
+  if (isPointwise(info)) return pointsInputGradient(gradient, filter!, info);
   const shape = [info.batchSize, info.inChannels, info.inHeight, info.inWidth];
-  const inputs = [toNchw(dy!, info), transpose(filter!, TO_OIHW)];
+  const inputs = [toNchw(gradient, info), transpose(filter!, TO_OIHW)];
   const window = { ...windowAttributes(info), output_padding: unreached(info) };
   return fromNchw(emit('ConvTranspose', inputs, { shape, dtype: 'float32' }, window), info);
 };
-
-/** The inverse of `everyStride`: zeros where no stride lands. */
-function spread(x: Value, info: ConvInfo): Value {
-  const {
-    strideHeight,
-    strideWidth,
-    batchSize,
-    outHeight,
-    outWidth,
-    inHeight,
-    inWidth,
-    inChannels,
-  } = info;
-  if (strideHeight === 1 && strideWidth === 1) return x;
-  const apart = pad(reshape(x, [batchSize, outHeight, 1, outWidth, 1, inChannels]), [
-    [0, 0],
-    [0, 0],
-    [0, strideHeight - 1],
-    [0, 0],
-    [0, strideWidth - 1],
-    [0, 0],
-  ]);
-  const [height, width] = [outHeight * strideHeight, outWidth * strideWidth];
-  const whole = reshape(apart, [batchSize, height, width, inChannels]);
-  const padded = pad(whole, [
-    [0, 0],
-    [0, Math.max(0, inHeight - height)],
-    [0, Math.max(0, inWidth - width)],
-    [0, 0],
-  ]);
-  return slice(padded, [0, 0, 0, 0], [batchSize, inHeight, inWidth, inChannels]);
-}
 
 /** The rows and columns at the far end, padding included, that no window reaches. */
 export function unreached(info: ConvInfo): [number, number] {
@@ -178,9 +144,13 @@ const Conv2DBackpropFilter: Lowering<ConvAttributes & { filterShape: number[] }>
   { x, dy },
   attributes,
 ) => {
-  const info = convInfo(x!.shape, attributes.filterShape, attributes);
+  const info = infoOfResult(dy!.shape, attributes, (given) =>
+    convInfo(x!.shape, attributes.filterShape, given),
+  );
   const { filterHeight, filterWidth, inChannels, outChannels } = info;
-  if (inChannels < FEW_CHANNELS && !isPointwise(info)) return convolveForFilter(x!, dy!, info);
+  if (isEmpty(dy!)) return constantOf(0, attributes.filterShape, 'float32');
+  if (isPointwise(info)) return pointsFilterGradient(x!, dy!, info);
+  if (inChannels < FEW_CHANNELS) return convolveForFilter(x!, dy!, info);
   const gradient = toRows(toNhwc(dy!, info), outChannels);
   const taps = tapsOf(toNhwc(x!, info), info).map((tap) => toRows(tap, inChannels));
   const products = taps.map((tap) =>
@@ -240,10 +210,10 @@ function tapsOf(x: Value, info: ConvInfo): Value[] {
   return taps;
 }
 
-const FusedConv2D: Lowering<ConvAttributes & { activation?: string }> = (inputs, attributes) => {
-  const { x, filter, bias } = inputs;
+const FusedConv2D: Lowering<ConvAttributes & FusedAttributes> = (inputs, attributes) => {
+  const { x, filter } = inputs;
   const y = convolve(x!, filter!, convInfo(x!.shape, filter!.shape, attributes));
-  return finish(y, bias, attributes.activation);
+  return finishFused(y, inputs, attributes);
 };
 
 /** Kernels that convolve. */

@@ -2,6 +2,7 @@ import { util } from '@tensorflow/tfjs-core';
 import { emit, int64s, scalar, sizeOf, Value } from '../graph.js';
 import type { DType, Operand, TypedArray } from '../graph.js';
 import { sameShape } from '../layout.js';
+import { dropoutMask } from '../simd/dropoutMask.js';
 import type { Lowering, LoweringTable } from './lowering.js';
 
 /** Below this many elements a tensor of one number is written out; above, it is expanded where it is used. */
@@ -40,10 +41,11 @@ const Range: Lowering<{ start: number; stop: number; step: number; dtype: DType 
   _,
   { start, stop, step, dtype },
 ) => {
-  const count = Math.max(0, Math.ceil((stop - start) / step));
+  const stride = stop < start && step === 1 ? -1 : step; // the step that is assumed counts down as well
+  const count = Math.max(0, Math.ceil((stop - start) / stride));
   const data = util.makeZerosTypedArray(count, dtype) as TypedArray;
   return Value.of(
-    data.map((_, i) => start + i * step),
+    data.map((_, i) => start + i * stride),
     [count],
     dtype,
   );
@@ -61,8 +63,15 @@ const LinSpace: Lowering<{ start: number; stop: number; num: number }> = (
   );
 };
 
+/** The mask of src/nn/dropout.ts. */
+const DropoutMask: Lowering<{ shape: number[]; key: number; threshold: number }> = (
+  _,
+  { shape, key, threshold },
+) => Value.of(dropoutMask(key, threshold, sizeOf(shape)), shape, 'bool');
+
 /** Kernels that make tensors of nothing. */
 export const creationKernels: LoweringTable = {
+  DropoutMask,
   Fill,
   LinSpace,
   OnesLike: ({ x }) => constantOf(1, x!.shape, x!.dtype as DType),

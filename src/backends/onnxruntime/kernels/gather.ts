@@ -1,24 +1,54 @@
 import { backend_util, util } from '@tensorflow/tfjs-core';
-import { emit, emitHost, sizeOf } from '../graph.js';
+import { emit, emitHost, sizeOf, Value } from '../graph.js';
 import type { TypedArray } from '../graph.js';
 import { cast, reshape } from '../layout.js';
+import { add, numeric } from './elementwise.js';
 import type { Lowering, LoweringTable } from './lowering.js';
 
-const GatherV2: Lowering<{ axis: number; batchDims: number }> = (
+/** Indices that are there are checked at once; of others ONNX Runtime complains when it meets them. */
+const GatherV2: Lowering<{ axis: number; batchDims?: number }> = (
   { x, indices },
-  { axis, batchDims },
+  { axis, batchDims = 0 },
 ) => {
-  if (batchDims !== 0) {
-    throw new Error(
-      `onnxruntime: gather knows no batchDims, got ${batchDims}; use gatherND or another backend`,
-    );
-  }
   const at = util.parseAxisParam(axis, x!.shape as number[])[0]!;
+  assertWithin(indices!, x!.shape[at]!);
+  if (batchDims !== 0) return gatherByBatch(x!, indices!, at, batchDims);
   const shape = [...x!.shape.slice(0, at), ...indices!.shape, ...x!.shape.slice(at + 1)];
   return emit('Gather', [x, indices], { shape, dtype: x!.dtype }, { axis: at });
 };
 
+function assertWithin({ buffer }: Value, size: number): void {
+  const outside = (buffer as TypedArray | undefined)?.find((index) => index < 0 || index >= size);
+  util.assert(
+    outside === undefined,
+    () => `GatherV2: the index value ${outside} is not in [0, ${size - 1}]`,
+  );
+}
+
+/** Each batch has its own indices: the rows of all batches are numbered through. */
+function gatherByBatch(x: Value, indices: Value, axis: number, batchDims: number): Value {
+  const { batchSize, outerSize, dimSize, sliceSize, outputShape } =
+    backend_util.segment_util.collectGatherOpShapeInfo(
+      x as never,
+      indices as never,
+      axis,
+      batchDims,
+    );
+  const first = Int32Array.from({ length: batchSize * outerSize }, (_, i) => i * dimSize);
+  const rows = reshape(x, [batchSize * outerSize * dimSize, sliceSize]);
+  const numbers = add(
+    Value.of(first, [batchSize, outerSize, 1], 'int32'),
+    reshape(cast(indices, 'int32'), [batchSize, 1, sizeOf(indices.shape) / batchSize]),
+  );
+  const shape = [...numbers.shape, sliceSize];
+  return reshape(
+    emit('Gather', [rows, numbers], { shape, dtype: x.dtype }, { axis: 0 }),
+    outputShape,
+  );
+}
+
 const GatherNd: Lowering = ({ params, indices }) => {
+  backend_util.prepareAndValidate(params as never, indices as never);
   const depth = indices!.shape.at(-1)!;
   const shape = [...indices!.shape.slice(0, -1), ...params!.shape.slice(depth)];
   return emit('GatherND', [params, cast(indices!, 'int64')], { shape, dtype: params!.dtype });
@@ -33,17 +63,17 @@ const UnsortedSegmentSum: Lowering<{ numSegments: number }> = (
   { x, segmentIds },
   { numSegments },
 ) => {
-  const row = x!.shape.slice(segmentIds!.shape.length);
+  const summands = numeric(x!);
+  const row = summands.shape.slice(segmentIds!.shape.length);
   const width = sizeOf(row);
-  const output = { shape: [numSegments, ...row], dtype: x!.dtype };
-  return emitHost('UnsortedSegmentSum', [x!, segmentIds!], [output], ([rows, ids]) => [
+  const output = { shape: [numSegments, ...row], dtype: summands.dtype };
+  return emitHost('UnsortedSegmentSum', [summands, segmentIds!], [output], ([rows, ids]) => [
     addRows(rows!, ids!, width, numSegments),
   ])[0]!;
 };
 
 function addRows(rows: TypedArray, ids: TypedArray, width: number, count: number): TypedArray {
-  const sums =
-    rows instanceof Int32Array ? new Int32Array(count * width) : new Float32Array(count * width);
+  const sums = new (rows.constructor as new (length: number) => TypedArray)(count * width);
   for (let i = 0; i < ids.length; i++) {
     const id = ids[i]!;
     if (id < 0 || id >= count) continue;
@@ -61,6 +91,7 @@ const ScatterNd: Lowering<{ shape: number[] }> = ({ indices, updates }, { shape 
     indices as never,
     shape,
   );
+  const rowCount = outputSize / sliceSize;
   const flat = reshape(indices!, [numUpdates, sliceRank]);
   return emitHost(
     'ScatterNd',
@@ -70,9 +101,10 @@ const ScatterNd: Lowering<{ shape: number[] }> = ({ indices, updates }, { shape 
       const ids = Int32Array.from({ length: numUpdates }, (_, i) => {
         let id = 0;
         for (let j = 0; j < sliceRank; j++) id += at![i * sliceRank + j]! * strides[j]!;
-        return id;
+        if (id >= 0 && id < rowCount) return id;
+        throw new Error(`scatterND: indices must lie in shape [${shape}], row ${i} does not`);
       });
-      return [addRows(values!, ids, sliceSize, outputSize / sliceSize)];
+      return [addRows(values!, ids, sliceSize, rowCount)];
     },
   )[0]!;
 };

@@ -1,53 +1,94 @@
 import * as core from '@tensorflow/tfjs-core';
 import { registerKernel } from '@tensorflow/tfjs-core';
-import type { NamedAttrMap, NamedTensorInfoMap, TensorInfo } from '@tensorflow/tfjs-core';
-import type { OnnxRuntimeBackend } from '../backend.js';
+import type { TensorInfo } from '@tensorflow/tfjs-core';
 import type { Value } from '../graph.js';
+import { barrierKernels } from './barrier.js';
+import { batchNormKernels } from './batchNorm.js';
+import { blockKernels } from './blocks.js';
+import { complexKernelNames, runComplex } from './complex.js';
 import { convolutionKernels } from './convolution.js';
 import { creationKernels } from './creation.js';
+import { depthwiseKernels } from './depthwise.js';
 import { elementwiseKernels } from './elementwise.js';
+import { exactKernels } from './exact.js';
+import { runNow } from './fallback.js';
+import type { KernelCall } from './fallback.js';
 import { gatherKernels } from './gather.js';
+import { hostKernels, immediateKernels } from './host.js';
 import type { Lowering, LoweringTable } from './lowering.js';
 import { matrixKernels } from './matrix.js';
+import { mirrorKernels } from './mirror.js';
+import { neighbourKernels } from './neighbours.js';
 import { normalizationKernels } from './normalization.js';
 import { optimizerKernels } from './optimizer.js';
 import { poolingKernels } from './pooling.js';
 import { reductionKernels } from './reduction.js';
+import { resizeKernels } from './resize.js';
 import { shapeKernels } from './shape.js';
+import { volumeKernels } from './volume.js';
 
 /** How each TensorFlow.js kernel becomes a graph. */
 export const lowerings: LoweringTable = {
+  ...barrierKernels,
+  ...batchNormKernels,
+  ...blockKernels,
   ...convolutionKernels,
   ...creationKernels,
+  ...depthwiseKernels,
   ...elementwiseKernels,
+  ...exactKernels,
   ...gatherKernels,
+  ...hostKernels,
   ...matrixKernels,
+  ...mirrorKernels,
+  ...neighbourKernels,
   ...normalizationKernels,
   ...optimizerKernels,
   ...poolingKernels,
   ...reductionKernels,
+  ...resizeKernels,
   ...shapeKernels,
+  ...volumeKernels,
 };
 
 /** Registers every kernel for the backend of this name; one that is missing says so when it is called. */
-export function registerKernels(backendName: string): void {
+export function registerKernels(backendName: string, table: LoweringTable = lowerings): void {
   registerKernel({ kernelName: 'Identity', backendName, kernelFunc: identity as never });
-  for (const [kernelName, lowering] of Object.entries(lowerings)) {
-    registerKernel({ kernelName, backendName, kernelFunc: kernelOf(lowering) as never });
+  for (const [kernelName, lowering] of Object.entries(table)) {
+    registerKernel({
+      kernelName,
+      backendName,
+      kernelFunc: kernelOf(kernelName, lowering) as never,
+    });
   }
-  for (const kernelName of missingKernels()) {
-    registerKernel({ kernelName, backendName, kernelFunc: () => refuse(kernelName) });
+  for (const kernelName of kernelNames().filter(
+    (name) => name !== 'Identity' && !(name in table),
+  )) {
+    const kernelFunc = unloweredKernel(kernelName) as never;
+    if (kernelFunc !== undefined) registerKernel({ kernelName, backendName, kernelFunc });
   }
 }
 
-interface KernelCall {
-  readonly inputs: NamedTensorInfoMap;
-  readonly attrs?: NamedAttrMap;
-  readonly backend: OnnxRuntimeBackend;
+type Kernel = (call: KernelCall) => TensorInfo | TensorInfo[];
+
+/** TensorFlow.js reads pixels itself where a backend has no kernel for it. */
+const OPTIONAL: ReadonlySet<string> = new Set(['FromPixels', 'Draw']);
+
+/** What a kernel without a lowering does, if it is to be known at all. */
+function unloweredKernel(kernelName: string): Kernel | undefined {
+  if (OPTIONAL.has(kernelName)) return undefined;
+  if (immediateKernels.has(kernelName)) return (call) => runNow(kernelName, call);
+  if ((complexKernelNames as readonly string[]).includes(kernelName))
+    return (call) => runComplex(kernelName, undefined, call);
+  return () => refuse(kernelName);
 }
 
-function kernelOf(lowering: Lowering): (call: KernelCall) => TensorInfo | TensorInfo[] {
-  return ({ inputs, attrs, backend }) => {
+function kernelOf(kernelName: string, lowering: Lowering): Kernel {
+  return (call) => {
+    const { inputs, attrs, backend } = call;
+    const kinds = [attrs?.['dtype'], ...Object.values(inputs).map((info) => info?.dtype)];
+    if (kinds.includes('string')) return runNow(kernelName, call);
+    if (kinds.includes('complex64')) return runComplex(kernelName, lowering, call);
     const values: Record<string, Value> = {};
     for (const [name, info] of Object.entries(inputs)) {
       if (info !== undefined && info !== null) values[name] = backend.lookUp(info);
@@ -62,19 +103,18 @@ function kernelOf(lowering: Lowering): (call: KernelCall) => TensorInfo | Tensor
 /** The same data under one more reference, as every backend does it. */
 function identity({ inputs, backend }: KernelCall): TensorInfo {
   const { dataId, shape, dtype } = inputs['x']!;
-  backend.incRef(dataId);
+  backend.share(dataId);
   return { dataId, shape, dtype };
 }
 
 /** TensorFlow.js exports each kernel's name as a constant of the same name. */
-function missingKernels(): string[] {
-  const names = Object.entries(core)
+export function kernelNames(): string[] {
+  return Object.entries(core)
     .filter(
       ([name, value]) =>
         typeof value === 'string' && /^_?[A-Z]/.test(name) && /^_?[A-Z]\w*$/.test(value),
     )
     .map(([, value]) => value as unknown as string);
-  return names.filter((name) => name !== 'Identity' && !(name in lowerings));
 }
 
 function refuse(kernelName: string): never {

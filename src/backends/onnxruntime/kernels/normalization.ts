@@ -1,7 +1,7 @@
 import { emit, emitMany, scalar } from '../graph.js';
 import type { Value } from '../graph.js';
 import { elementwise, reshape, transpose } from '../layout.js';
-import { add, divide, multiply, subtract, where } from './elementwise.js';
+import { add, divide, multiply, subtract } from './elementwise.js';
 import type { Lowering, LoweringTable } from './lowering.js';
 
 const FusedBatchNorm: Lowering<{ varianceEpsilon: number }> = (inputs, { varianceEpsilon }) => {
@@ -68,8 +68,11 @@ function tanhSlope(x: Value): Value {
   return multiply(add(add(t, curve), scalar(1)), scalar(0.5));
 }
 
+/** HardSigmoid this steep is 0 or 1: one pass, where a comparison and a choice by it are many. */
+const STEEP = { alpha: { float: 3e38 }, beta: { float: 0 } } as const;
+
 const ReluGrad: Lowering = ({ dy, y }) =>
-  where(elementwise('Greater', [y, scalar(0)], 'bool'), dy, scalar(0), 'float32');
+  multiply(dy, elementwise('HardSigmoid', [y], 'float32', STEEP));
 
 /** Kernels that normalise, and those of this library's own operators (src/nn/ops.ts). */
 export const normalizationKernels: LoweringTable = {

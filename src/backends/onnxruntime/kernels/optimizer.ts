@@ -1,63 +1,45 @@
 import { emitHost } from '../graph.js';
-import type { TypedArray } from '../graph.js';
+import type { TypedArray, Value } from '../graph.js';
+import { adamW } from '../simd/adamW.js';
+import type { AdamWNumbers } from '../simd/adamW.js';
+import { residence } from '../simd/memory.js';
 import type { Lowering, LoweringTable } from './lowering.js';
 
-/** The numbers of one update: 1 - rate * decay, rate / (1 - beta1^t), sqrt(1 - beta2^t), and Adam's own. */
-interface AdamWAttributes {
-  readonly keep: number;
-  readonly stepSize: number;
-  readonly correction: number;
-  readonly beta1: number;
-  readonly beta2: number;
-  readonly epsilon: number;
-}
-
 /**
- * AdamW's update of one variable, in one pass over its elements and in place where nothing else reads them:
- * returns the variable and both moments. The numbers change with each step, so they are no part of a program.
+ * AdamW's update of one variable, in one pass over its elements and in place where nothing else reads them: returns
+ * the variable and both moments, which are zero where none are given. `scale` [] multiplies the gradient. The numbers
+ * change with each step, so they are no part of a program.
  */
-const AdamW: Lowering<AdamWAttributes> = ({ variable, gradient, expAvg, expAvgSq }, attributes) => {
-  const inputs = [variable!, gradient!, expAvg!, expAvgSq!];
+const AdamW: Lowering<Omit<AdamWNumbers, 'scale'>> = (inputs, numbers) => {
+  const { variable, gradient, scale, expAvg, expAvgSq } = inputs;
+  const given = [variable, gradient, scale, expAvg, expAvgSq].filter(isGiven);
   const output = { shape: variable!.shape, dtype: 'float32' } as const;
-  return emitHost(
-    'AdamW',
-    inputs,
-    [output, output, output],
-    ([p, g, m, v], [pSpent, , mSpent, vSpent]) => {
-      const outputs = [
-        writable(p!, pSpent!),
-        writable(m!, mSpent!),
-        writable(v!, vSpent!),
-      ] as const;
-      adamW(...outputs, g as Float32Array, attributes);
-      return outputs;
-    },
-  );
+  return emitHost('AdamW', given, [output, output, output], (buffers, spent) => {
+    const bufferOf = (value: Value | undefined): Float32Array | undefined =>
+      isGiven(value) ? (buffers[given.indexOf(value)] as Float32Array) : undefined;
+    const writable = (value: Value): Float32Array => {
+      const buffer = bufferOf(value)!;
+      return spent[given.indexOf(value)]! ? buffer : buffer.slice();
+    };
+    const state = isGiven(expAvg)
+      ? ([writable(variable!), writable(expAvg), writable(expAvgSq!)] as const)
+      : settle(bufferOf(variable)!);
+    const factor = bufferOf(scale)?.[0] ?? 1;
+    adamW([...state, bufferOf(gradient)!], { ...numbers, scale: factor });
+    return state;
+  });
 };
 
-const writable = (data: TypedArray, spent: boolean): Float32Array =>
-  spent ? (data as Float32Array) : (data as Float32Array).slice();
+const isGiven = (value: Value | undefined): value is Value => value !== undefined;
 
-function adamW(
-  p: Float32Array,
-  m: Float32Array,
-  v: Float32Array,
-  g: Float32Array,
-  { keep, stepSize, correction, beta1, beta2, epsilon }: AdamWAttributes,
-): void {
-  const gain1 = 1 - beta1;
-  const gain2 = 1 - beta2;
-  // m / (sqrt(v) / correction + epsilon), with one division less.
-  const step = stepSize * correction;
-  const floor = epsilon * correction;
-  for (let i = 0; i < p.length; i++) {
-    const gi = g[i]!;
-    const mi = m[i]! + (gi - m[i]!) * gain1;
-    const vi = v[i]! * beta2 + gi * gi * gain2;
-    m[i] = mi;
-    v[i] = vi;
-    p[i] = p[i]! * keep - (step * mi) / (Math.sqrt(vi) + floor);
-  }
+/** Gives a variable and its moments, zeros, their place in WebAssembly, or in plain memory where there is none left. */
+function settle(variable: TypedArray): readonly [Float32Array, Float32Array, Float32Array] {
+  const arrays =
+    residence.allocate(variable.length, 3) ??
+    [1, 2, 3].map(() => new Float32Array(variable.length));
+  const [p, m, v] = arrays as [Float32Array, Float32Array, Float32Array];
+  p.set(variable);
+  return [p, m, v];
 }
 
 /** Kernels that update parameters. */

@@ -1,11 +1,19 @@
-import { backend_util } from '@tensorflow/tfjs-core';
-import { emit, emitMany, sizeOf } from '../graph.js';
-import type { OnnxNode, Value } from '../graph.js';
-import { reshape, transpose, TO_NCHW, TO_NHWC } from '../layout.js';
-import { fromNchw, toNchw, unreached, windowAttributes } from './convolution.js';
+import { backend_util, util } from '@tensorflow/tfjs-core';
+import { emit, emitMany, scalar, sizeOf, Value } from '../graph.js';
+import type { OnnxNode } from '../graph.js';
+import { cast, elementwise, reshape, transpose, TO_NCHW, TO_NHWC } from '../layout.js';
+import {
+  fromNchw,
+  infoOfResult,
+  toNchw,
+  unreached,
+  windowAttributes,
+  withWholeWindows,
+} from './convolution.js';
 import { constantOf } from './creation.js';
-import { divide } from './elementwise.js';
+import { add, divide, multiply, where } from './elementwise.js';
 import type { Lowering, LoweringTable } from './lowering.js';
+import { emitPool } from './window.js';
 
 interface PoolAttributes {
   readonly filterSize: number | [number, number];
@@ -18,7 +26,7 @@ type PoolInfo = backend_util.Conv2DInfo;
 
 function poolInfo(shape: readonly number[], attributes: PoolAttributes): PoolInfo {
   const { filterSize, strides, pad, dimRoundingMode } = attributes;
-  return backend_util.computePool2DInfo(
+  const info = backend_util.computePool2DInfo(
     shape as [number, number, number, number],
     filterSize,
     strides,
@@ -26,6 +34,7 @@ function poolInfo(shape: readonly number[], attributes: PoolAttributes): PoolInf
     pad as never,
     dimRoundingMode,
   );
+  return withWholeWindows(info);
 }
 
 const outputShape = (info: PoolInfo): number[] => [
@@ -36,16 +45,44 @@ const outputShape = (info: PoolInfo): number[] => [
 ];
 
 const pool =
-  (op: string): Lowering<PoolAttributes> =>
+  (op: 'AveragePool' | 'MaxPool'): Lowering<PoolAttributes> =>
   ({ x }, attributes) => {
     const info = poolInfo(x!.shape, attributes);
-    const output = { shape: outputShape(info), dtype: 'float32' } as const;
-    return fromNchw(emit(op, [toNchw(x!, info)], output, windowAttributes(info)), info);
+    const planes = toNchw(cast(x!, 'float32'), info);
+    return fromNchw(emitPool(op, planes, outputShape(info), windowAttributes(info)), info);
   };
+
+/** Positions as TensorFlow.js numbers them: row, column, channel, of all examples or of each. */
+const MaxPoolWithArgmax: Lowering<PoolAttributes & { includeBatchInIndex: boolean }> = (
+  { x },
+  attributes,
+) => {
+  util.assert(
+    x!.shape.length === 4,
+    () => `maxPoolWithArgmax: x must be of rank 4, got [${x!.shape}]`,
+  );
+  const info = poolInfo(x!.shape, attributes);
+  const { batchSize, inChannels, inHeight, inWidth } = info;
+  const plane = inHeight * inWidth;
+  const spec = { shape: outputShape(info), dtype: 'float32' } as const;
+  const outputs = [spec, { ...spec, dtype: 'int64' }] as const;
+  const numbers = cast(x!, 'float32');
+  const isNaN = elementwise('IsNaN', [numbers], 'bool');
+  const planes = transpose(where(isNaN, scalar(-Infinity), numbers, 'float32'), TO_NCHW);
+  const [y, places] = emitMany('MaxPool', [planes], outputs, windowAttributes(info));
+  const place = cast(elementwise('Mod', [places, scalar(plane, 'int64')]), 'int32');
+  const first = Int32Array.from({ length: batchSize * inChannels }, (_, i) => {
+    const example = attributes.includeBatchInIndex ? Math.floor(i / inChannels) : 0;
+    return example * plane * inChannels + (i % inChannels);
+  });
+  const offset = Value.of(first, [batchSize, inChannels, 1, 1], 'int32');
+  const positions = add(multiply(place, scalar(inChannels, 'int32')), offset);
+  return [y!, positions].map((value) => transpose(value, TO_NHWC));
+};
 
 /** ONNX has no gradient of MaxPool: its positions, and adding the gradient up at them, make one. */
 const MaxPoolGrad: Lowering<PoolAttributes> = ({ dy, input, output }, attributes) => {
-  const info = poolInfo(input!.shape, attributes);
+  const info = infoOfResult(dy!.shape, attributes, (given) => poolInfo(input!.shape, given));
   const x = transpose(input!, TO_NCHW);
   const positions = positionsOf(transpose(output!, TO_NCHW), x, info);
   const gradient = transpose(dy!, TO_NCHW);
@@ -75,7 +112,7 @@ const flat = (value: Value): Value => reshape(value, [sizeOf(value.shape)]);
 
 /** Each element of a window receives its share, by a transposed convolution of each channel with ones. */
 const AvgPoolGrad: Lowering<PoolAttributes> = ({ dy, input }, attributes) => {
-  const info = poolInfo(input!.shape, attributes);
+  const info = infoOfResult(dy!.shape, attributes, (given) => poolInfo(input!.shape, given));
   const channels = info.inChannels;
   const inputShape = [info.batchSize, channels, info.inHeight, info.inWidth];
   const window = windowAttributes(info);
@@ -101,4 +138,5 @@ export const poolingKernels: LoweringTable = {
   AvgPoolGrad,
   MaxPool: pool('MaxPool'),
   MaxPoolGrad,
+  MaxPoolWithArgmax,
 };

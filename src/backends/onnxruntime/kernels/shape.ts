@@ -1,8 +1,12 @@
 import { backend_util, slice_util, util } from '@tensorflow/tfjs-core';
-import { emit, int64s, scalar, sizeOf } from '../graph.js';
-import type { Constant, DType, Value } from '../graph.js';
+import { emit, int64s, scalar, sizeOf, Value } from '../graph.js';
+import type { Constant, DType } from '../graph.js';
 import { cast, reshape, transpose } from '../layout.js';
+import { constantOf } from './creation.js';
 import type { Lowering, LoweringTable } from './lowering.js';
+
+/** A place before the first element, whatever the length. */
+const BEFORE_ALL = -(2 ** 31);
 
 /** The elements from `begin` to before `end`, every `strides`-th, along all axes. */
 export function slice(
@@ -14,7 +18,9 @@ export function slice(
   const shape = begin.map((from, i) => Math.max(0, Math.ceil((end[i]! - from) / strides[i]!)));
   if (shape.every((size, i) => size === value.shape[i] && strides[i] === 1)) return value;
   const axes = begin.map((_, i) => i);
-  const operands = [begin, end, axes, strides].map(int64s);
+  // Backwards, -1 is the place before the first element; ONNX counts negative places from the end.
+  const stop = end.map((to, i) => (strides[i]! < 0 && to < 0 ? BEFORE_ALL : to));
+  const operands = [begin, stop, axes, strides].map(int64s);
   return emit('Slice', [value, ...operands], { shape, dtype: value.dtype });
 }
 
@@ -24,6 +30,12 @@ export function concat(values: readonly Value[], axis: number): Value {
   const shape = [...values[0]!.shape];
   shape[axis] = values.reduce((size, value) => size + value.shape[axis]!, 0);
   return emit('Concat', values, { shape, dtype: values[0]!.dtype }, { axis });
+}
+
+/** The elements at fixed positions along an axis. */
+export function pick(value: Value, positions: readonly number[], axis: number): Value {
+  const shape = value.shape.map((size, i) => (i === axis ? positions.length : size));
+  return emit('Gather', [value, int64s(positions)], { shape, dtype: value.dtype }, { axis });
 }
 
 /** Adds `number` around a value: `paddings[i]` is [before, after] on axis i. */
@@ -51,7 +63,9 @@ const Reshape: Lowering<{ shape: number[] }> = ({ x }, { shape }) =>
 
 const ExpandDims: Lowering<{ dim: number }> = ({ input }, { dim }) => {
   const shape = [...input!.shape];
-  shape.splice(dim < 0 ? shape.length + dim + 1 : dim, 0, 1);
+  const at = dim < 0 ? shape.length + dim + 1 : dim;
+  util.assert(at >= 0, () => `expandDims: axis must be at least ${-shape.length - 1}, got ${dim}`);
+  shape.splice(at, 0, 1);
   return reshape(input!, shape);
 };
 
@@ -64,12 +78,30 @@ const Slice: Lowering<{ begin: number | number[]; size: number | number[] }> = (
     number[],
   ];
   slice_util.assertParamsValid(x as never, from, sizes);
+  if (isFromData(x!, from, sizes)) return rows(x!, from[0]!, sizes[0]!);
   return slice(
     x!,
     from,
     from.map((start, i) => start + sizes[i]!),
   );
 };
+
+/** Whether whole rows are cut, not from the first on, of a tensor whose bytes are there. */
+function isFromData(x: Value, begin: readonly number[], sizes: readonly number[]): boolean {
+  const whole = sizes.slice(1).every((size, i) => size === x.shape[i + 1]);
+  return x.buffer !== undefined && whole && begin[0]! > 0 && sizes[0]! > 0;
+}
+
+/** A data set is cut in batches: where one begins is an input, so that each has the structure of every other. */
+function rows(x: Value, begin: number, count: number): Value {
+  const positions = Value.of(
+    Int32Array.from({ length: count }, (_, i) => begin + i),
+    [count],
+    'int32',
+  );
+  const output = { shape: [count, ...x.shape.slice(1)], dtype: x.dtype };
+  return emit('Gather', [x, positions], output, { axis: 0 });
+}
 
 interface StridedSliceAttributes {
   begin: number[];
@@ -97,7 +129,7 @@ const StridedSlice: Lowering<StridedSliceAttributes> = ({ x }, attributes) => {
     shrinkAxisMask,
   );
   if (info.isIdentity) return reshape(x!, info.finalShape);
-  if (info.finalShapeSparse.some((size) => size === 0)) return slice(x!, zeros(x!), zeros(x!));
+  if (info.finalShapeSparse.includes(0)) return constantOf(0, info.finalShape, x!.dtype as DType);
   const picked = slice(x!, info.begin, info.end, info.strides);
   return reshape(picked, info.finalShape);
 };
@@ -109,13 +141,24 @@ const Transpose: Lowering<{ perm: number[] }> = ({ x }, { perm }) => transpose(x
 const Concat: Lowering<{ axis: number }> = (inputs, { axis }) => {
   const values = Object.values(inputs);
   const at = util.parseAxisParam(axis, values[0]!.shape as number[])[0]!;
+  const shapes = values.map(({ shape }) => shape as number[]);
+  backend_util.assertParamsConsistent(shapes, at);
   const filled = values.filter((value) => sizeOf(value.shape) > 0);
-  return filled.length === 0 ? values[0]! : concat(filled, at);
+  if (filled.length > 0) return concat(filled, at);
+  return constantOf(0, backend_util.computeOutShape(shapes, at), values[0]!.dtype as DType);
 };
 
 const Pack: Lowering<{ axis: number }> = (inputs, { axis }) => {
   const values = Object.values(inputs);
-  const at = axis < 0 ? axis + values[0]!.shape.length + 1 : axis;
+  const { shape, dtype } = values[0]!;
+  for (const value of values) {
+    util.assertShapesMatch(shape as number[], value.shape as number[], 'stack: ');
+    util.assert(
+      value.dtype === dtype,
+      () => `stack: all tensors must have one dtype, got ${dtype} and ${value.dtype}`,
+    );
+  }
+  const at = axis < 0 ? axis + shape.length + 1 : axis;
   return concat(
     values.map((value) =>
       reshape(value, [...value.shape.slice(0, at), 1, ...value.shape.slice(at)]),
@@ -161,25 +204,6 @@ const PadV2: Lowering<{ paddings: [number, number][]; constantValue: number }> =
   { paddings, constantValue },
 ) => pad(x!, paddings, constantValue);
 
-const MirrorPad: Lowering<{ paddings: [number, number][]; mode: 'reflect' | 'symmetric' }> = (
-  { x },
-  { paddings, mode },
-) => {
-  if (mode !== 'reflect')
-    throw new Error('onnxruntime: mirrorPad knows the mode reflect only; use another backend');
-  const shape = x!.shape.map((size, i) => size + paddings[i]![0] + paddings[i]![1]);
-  return emit('Pad', [x, padAmounts(paddings)], { shape, dtype: x!.dtype }, { mode: 'reflect' });
-};
-
-const Reverse: Lowering<{ dims: number[] }> = ({ x }, { dims }) => {
-  const axes = util.parseAxisParam(dims, x!.shape as number[]);
-  if (axes.length === 0) return x!;
-  const operands = [axes.map(() => -1), axes.map(() => -(2 ** 31)), axes, axes.map(() => -1)].map(
-    int64s,
-  );
-  return emit('Slice', [x, ...operands], { shape: x!.shape, dtype: x!.dtype });
-};
-
 /** ONNX's OneHot takes few types: compare with the positions instead. */
 const OneHot: Lowering<{ dtype: DType; depth: number; onValue: number; offValue: number }> = (
   { indices },
@@ -188,7 +212,7 @@ const OneHot: Lowering<{ dtype: DType; depth: number; onValue: number; offValue:
   const column = reshape(indices!, [...indices!.shape, 1]);
   const positions = {
     constant: true,
-    dtype: indices!.dtype,
+    dtype: indices!.dtype as DType,
     shape: [depth],
     data: Array.from({ length: depth }, (_, i) => i),
   } as const;
@@ -202,12 +226,10 @@ const OneHot: Lowering<{ dtype: DType; depth: number; onValue: number; offValue:
 export const shapeKernels: LoweringTable = {
   Concat,
   ExpandDims,
-  MirrorPad,
   OneHot,
   Pack,
   PadV2,
   Reshape,
-  Reverse,
   Slice,
   SplitV,
   StridedSlice,

@@ -1,0 +1,53 @@
+import type { BackendValues } from '@tensorflow/tfjs-core';
+import type { Step } from './program.js';
+
+/** A plan on its way. Whoever comes next goes on where the one before has stopped, which then finds nothing to do. */
+export class Execution {
+  #next = 0;
+  readonly #free: ReadonlyMap<Step, readonly boolean[]>;
+
+  /**
+   * @param isHeld whether a tensor holds these bytes. What one holds now may be read by what is recorded before its
+   * turn comes, even if it is let go of by then: nothing may write over it.
+   */
+  constructor(
+    private readonly steps: readonly Step[],
+    isHeld: (buffer: BackendValues) => boolean,
+  ) {
+    this.#free = new Map(
+      steps.flatMap((step) =>
+        step.kind === 'program'
+          ? []
+          : [
+              [
+                step,
+                step.node.inputs.map(
+                  ({ holders, buffer }) =>
+                    holders === 0 && (buffer === undefined || !isHeld(buffer)),
+                ),
+              ],
+            ],
+      ),
+    );
+  }
+
+  /** What is to be done now; undefined at the end. */
+  get step(): Step | undefined {
+    return this.steps[this.#next];
+  }
+
+  /** For each input of work on the host, whether no tensor held it from the start. */
+  free(step: Step): readonly boolean[] {
+    return this.#free.get(step)!;
+  }
+
+  /** Goes on behind a step that was done. */
+  advance(): void {
+    this.#next++;
+  }
+
+  /** Gives up. */
+  stop(): void {
+    this.#next = this.steps.length;
+  }
+}
