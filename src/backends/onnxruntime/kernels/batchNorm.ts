@@ -3,6 +3,7 @@ import type { Value } from '../graph.js';
 import { elementwise, reduce, reshape, transpose, TO_NCHW, TO_NHWC } from '../layout.js';
 import { constantOf } from './creation.js';
 import { add, divide, multiply, subtract } from './elementwise.js';
+import { foldIntoConvolution } from './fold.js';
 import type { Lowering, LoweringTable } from './lowering.js';
 import { matMul } from './matrix.js';
 
@@ -49,8 +50,23 @@ const BatchNormGrad: Lowering = ({ dy, centred, gamma, inverseDeviation }) => {
   return [transpose(dx, TO_NHWC), dGamma, dBeta];
 };
 
-/** With the running statistics. */
-const BatchNormInference: Lowering<{ epsilon: number }> = (
+interface InferenceAttributes {
+  readonly epsilon: number;
+}
+
+/** With the running statistics, within the convolution before it where that is less work. */
+const BatchNormInference: Lowering<InferenceAttributes> = (inputs, attributes) => {
+  const { x, weight, bias, mean, variance } = inputs;
+  const maps = transpose(x!, TO_NCHW);
+  const deviation = elementwise('Sqrt', [add(variance, scalar(attributes.epsilon))]);
+  const scale = divide(weight, deviation);
+  const folded = foldIntoConvolution(maps, scale, subtract(bias, multiply(mean, scale)));
+  if (folded === undefined) return batchNormalization(inputs, attributes);
+  return transpose(folded, TO_NHWC);
+};
+
+/** With the running statistics, as the operator that it is. */
+export const batchNormalization: Lowering<InferenceAttributes> = (
   { x, weight, bias, mean, variance },
   { epsilon },
 ) => {

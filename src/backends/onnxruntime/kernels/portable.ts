@@ -1,6 +1,7 @@
 import { emit } from '../graph.js';
 import type { Value } from '../graph.js';
 import { elementwise, transpose, TO_OIHW } from '../layout.js';
+import { batchNormalization } from './batchNorm.js';
 import { convInfo, fromNchw, toNchw, windowAttributes } from './convolution.js';
 import type { ConvAttributes } from './convolution.js';
 import { add, numeric } from './elementwise.js';
@@ -74,7 +75,7 @@ export function portableLowerings(): LoweringTable {
     ...Object.fromEntries(official.map((name) => [name, lowerings[name]!])),
     Add,
     BatchMatMul,
-    BatchNormInference: lowerings['BatchNormInference']!,
+    BatchNormInference: batchNormalization,
     Conv2D,
     FusedConv2D,
     Gelu,
