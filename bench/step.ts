@@ -3,6 +3,7 @@
  *
  *     npm run bench:step -- [big|small|emoji|large] [rounds] [--no-peer] [--profile]
  *
+ * --profile prints the time by operator as well; it runs each program some more times, which costs memory.
  * PYTHON names the interpreter that has torch and transformers (default python3).
  */
 import * as tf from '@tensorflow/tfjs-core';
@@ -13,6 +14,7 @@ import { findBackend } from '@tensorflow/tfjs-core';
 import { useBackend } from '../src/backends/select.js';
 import type { OnnxRuntimeBackend } from '../src/backends/onnxruntime/backend.js';
 import { BertResNetModel } from '../src/model.js';
+import { setDebug } from '../src/onnxruntime.js';
 import { AdamW } from '../src/training/optimizer.js';
 import { Peer, answer, median } from './peers.js';
 import type { Answer } from './peers.js';
@@ -104,7 +106,6 @@ async function compare({ ...sizes }: Geometry): Promise<void> {
     peaks.map(({ bytes }) => Number(bytes) / 1e9),
     2,
   );
-  if (flags.includes('--profile')) console.log((await peers[0]!.ask('profile'))['table']);
   for (const peer of peers) peer.stop();
 }
 
@@ -135,6 +136,7 @@ function report(what: string, peers: readonly Peer[], values: readonly number[],
 
 async function ours({ bert, resnet, batch, length, size }: Geometry): Promise<void> {
   await useBackend('onnxruntime', { threads });
+  if (flags.includes('--profile')) setDebug(2);
   const { executor } = findBackend('onnxruntime') as OnnxRuntimeBackend;
   const names = ['a', 'b', 'c'];
   const model = new BertResNetModel({
