@@ -3,6 +3,7 @@ import { InputError, messageOf } from '../errors.js';
 import { registerGradients } from './gradients.js';
 import { registerOnnxRuntime } from './onnxruntime/index.js';
 import type { RuntimeOptions } from './onnxruntime/runtime.js';
+import { registerWebGpuKernels } from './webgpu/index.js';
 
 /** The backends that a program may ask for. */
 export type BackendName = 'onnxruntime' | 'tensorflow' | 'webgpu' | 'webgl' | 'wasm' | 'cpu';
@@ -22,8 +23,8 @@ interface Candidate {
 const candidates: Readonly<Record<BackendName, Candidate>> = {
   onnxruntime: { load: loadOnnxRuntime, install: 'onnxruntime-node' },
   tensorflow: fromPackage('@tensorflow/tfjs-node'),
-  webgpu: fromPackage('@tensorflow/tfjs-backend-webgpu'),
-  webgl: fromPackage('@tensorflow/tfjs-backend-webgl'),
+  webgpu: { load: loadWebGpu, install: '@tensorflow/tfjs-backend-webgpu' },
+  webgl: { load: loadWebGl, install: '@tensorflow/tfjs-backend-webgl' },
   wasm: fromPackage('@tensorflow/tfjs-backend-wasm'),
   cpu: { load: loadCpu, install: '@tensorflow/tfjs-backend-cpu' },
 };
@@ -105,6 +106,19 @@ async function loadCpu(): Promise<void> {
   // TensorFlow.js greets users of its CPU backend in Node with an advertisement.
   const backend = findBackend('cpu') as { firstUse?: boolean } | null;
   if (backend !== null && 'firstUse' in backend) backend.firstUse = false;
+}
+
+// Bundlers follow an import only where its name is written out.
+
+async function loadWebGpu(): Promise<void> {
+  env(); // The package adds its flags to TensorFlow.js's environment, which must be there.
+  await import('@tensorflow/tfjs-backend-webgpu');
+  registerWebGpuKernels();
+}
+
+async function loadWebGl(): Promise<void> {
+  env();
+  await import('@tensorflow/tfjs-backend-webgl');
 }
 
 /** A backend that registers itself when its package is imported. */

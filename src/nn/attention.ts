@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { differentiable } from './ops.js';
+import { differentiable, fused } from './ops.js';
 
 /**
  * The most negative float32: added to a score it leaves nothing of it, and yet a row of nothing else has
@@ -34,15 +34,29 @@ export function attention(
 ): tf.Tensor4D {
   const scale = 1 / Math.sqrt(q.shape[3]);
   return differentiable([q, k, v], (save) => {
-    const scores: tf.Tensor4D = tf.mul(tf.matMul(q, k, false, true), scale); // [batch, heads, query, key]
-    const probabilities = tf.softmax(mask === undefined ? scores : tf.add(scores, mask));
-    const weights = dropout === undefined ? probabilities : tf.mul(probabilities, dropout);
+    const scores: tf.Tensor4D = tf.matMul(q, k, false, true); // [batch, heads, query, key]
+    const { probabilities, weights } = attentionSoftmax(scores, scale, { mask, dropout });
     save(dropout === undefined ? [q, k, v, probabilities] : [q, k, v, probabilities, dropout]);
     return {
-      value: tf.matMul(weights as tf.Tensor4D, v),
+      value: tf.matMul(weights, v),
       gradient: (dy, saved) => attentionGradient(dy, saved as tf.Tensor4D[], scale),
     };
   });
+}
+
+/** softmax(scores scale + mask), and the same as dropout leaves it. */
+function attentionSoftmax(
+  scores: tf.Tensor4D,
+  scale: number,
+  { mask, dropout }: AttentionOptions,
+): Record<'probabilities' | 'weights', tf.Tensor4D> {
+  const inputs = { scores, ...(mask && { mask }), ...(dropout && { dropout }) };
+  const [probabilities, weights] = fused('AttentionSoftmax', inputs, { scale }, () => {
+    const scaled = tf.mul(scores, scale);
+    const all = tf.softmax(mask === undefined ? scaled : tf.add(scaled, mask));
+    return dropout === undefined ? [all] : [all, tf.mul(all, dropout)];
+  }) as [tf.Tensor4D, tf.Tensor4D?];
+  return { probabilities, weights: weights ?? probabilities };
 }
 
 function attentionGradient(
@@ -54,11 +68,12 @@ function attentionGradient(
   const dropout = saved[4];
   const dropped = (x: tf.Tensor4D): tf.Tensor4D => (dropout === undefined ? x : tf.mul(x, dropout));
   const dv = tf.matMul(dropped(probabilities), dy, true, false);
-  const dProbabilities = dropped(tf.matMul(dy, v, false, true));
-  const product = tf.mul(probabilities, dProbabilities);
-  const dScores: tf.Tensor4D = tf.mul(
-    tf.sub(product, tf.mul(probabilities, tf.sum(product, -1, true))),
-    scale,
-  );
+  const dWeights: tf.Tensor4D = tf.matMul(dy, v, false, true);
+  const given = { probabilities, dy: dWeights, ...(dropout && { dropout }) };
+  const [dScores] = fused('AttentionSoftmaxGrad', given, { scale }, () => {
+    const product = tf.mul(probabilities, dropped(dWeights));
+    const along = tf.mul(probabilities, tf.sum(product, -1, true));
+    return [tf.mul(tf.sub(product, along), scale)];
+  }) as [tf.Tensor4D];
   return [tf.matMul(dScores, k), tf.matMul(dScores, q, true, false), dv];
 }

@@ -58,6 +58,17 @@ function composeLayerNorm(
 
 function layerNormGradient(dy: tf.Tensor, saved: readonly tf.Tensor[]): tf.Tensor[] {
   const [x, gamma, mean, inverseDeviation] = saved as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
+  const inputs = { dy, x, gamma, mean, inverseDeviation };
+  return fused('LayerNormGrad', inputs, {}, () => composeLayerNormGradient(inputs));
+}
+
+function composeLayerNormGradient({
+  dy,
+  x,
+  gamma,
+  mean,
+  inverseDeviation,
+}: Record<'dy' | 'x' | 'gamma' | 'mean' | 'inverseDeviation', tf.Tensor>): tf.Tensor[] {
   const normalised = tf.mul(tf.sub(x, mean), inverseDeviation);
   const scaled = tf.mul(dy, gamma);
   const alongMean = tf.mean(scaled, -1, true);
@@ -113,13 +124,18 @@ export class BatchNorm2d extends Module {
     const gamma = this.weight as tf.Tensor1D;
     return batchNorm(x, gamma, this.bias as tf.Tensor1D, this.epsilon, (mean, variance) => {
       if (!record) return;
-      this.#move(this.runningMean, mean);
-      this.#move(this.runningVariance, tf.mul(variance, count / (count - 1)));
+      this.#move(this.runningMean, mean, 1);
+      this.#move(this.runningVariance, variance, count / (count - 1));
     });
   }
 
-  #move(running: tf.Variable, towards: tf.Tensor): void {
-    running.assign(tf.add(tf.mul(running, 1 - this.momentum), tf.mul(towards, this.momentum)));
+  #move(running: tf.Variable, observed: tf.Tensor, factor: number): void {
+    const { momentum } = this;
+    const [moved] = fused('MovingAverage', { running, observed }, { momentum, factor }, () => {
+      const observation = factor === 1 ? observed : tf.mul(observed, factor);
+      return [tf.add(tf.mul(running, 1 - momentum), tf.mul(observation, momentum))];
+    });
+    running.assign(moved!);
   }
 
   #evaluate(x: tf.Tensor4D): tf.Tensor4D {
