@@ -1,0 +1,67 @@
+import type { Browser, CDPSession, Page } from 'playwright-core';
+import { bundlePage } from './bundle.js';
+import { launchChromium } from './chromium.js';
+import { serve } from './serve.js';
+import type { StaticServer } from './serve.js';
+
+/** A module of ours that runs in Chromium: its exported functions are called from here. */
+export class BrowserPage {
+  private constructor(
+    private readonly server: StaticServer,
+    private readonly browser: Browser,
+    private readonly page: Page,
+    private readonly devtools: CDPSession,
+    private readonly messages: string[],
+  ) {}
+
+  /**
+   * Bundles a module, serves it with folders under prefixes (`/fixtures/`), and opens it in a fresh Chromium.
+   *
+   * @param module its path
+   */
+  static async open(
+    module: string,
+    folders: Readonly<Record<string, string>> = {},
+  ): Promise<BrowserPage> {
+    const server = await serve(await bundlePage(module), folders);
+    const browser = await launchChromium();
+    const page = await browser.newPage();
+    const messages: string[] = [];
+    page.on('console', (message) => messages.push(`${message.type()}: ${message.text()}`));
+    page.on('pageerror', (error) => messages.push(`uncaught: ${error.message}`));
+    await page.goto(`${server.origin}/index.html`);
+    await page
+      .waitForFunction(() => 'exported' in globalThis)
+      .catch((cause: unknown) => {
+        throw new Error(`page: ${module} did not load: ${messages.join('; ')}`, { cause });
+      });
+    const devtools = await page.context().newCDPSession(page);
+    return new BrowserPage(server, browser, page, devtools, messages);
+  }
+
+  /** Calls an exported function with plain data, typed arrays among it, and gives what it resolves to. */
+  call<T>(name: string, ...given: readonly unknown[]): Promise<T> {
+    const run = ([name, given]: readonly [string, readonly unknown[]]): unknown => {
+      const { exported } = globalThis as unknown as { exported: Record<string, Function> };
+      return exported[name]!(...given);
+    };
+    return this.page.evaluate(run, [name, given] as const) as Promise<T>;
+  }
+
+  /** What the page wrote to its console, as `warning: text`. */
+  get console(): readonly string[] {
+    return this.messages;
+  }
+
+  /** Bytes of JavaScript's heap in use, after its garbage was collected. */
+  async heapBytes(): Promise<number> {
+    await this.devtools.send('HeapProfiler.collectGarbage');
+    const { usedSize } = await this.devtools.send('Runtime.getHeapUsage');
+    return usedSize;
+  }
+
+  async close(): Promise<void> {
+    await this.browser.close();
+    await this.server.close();
+  }
+}

@@ -1,0 +1,164 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { BackendName } from '../../../src/backends/select.js';
+import { useBackend } from '../../../src/backends/select.js';
+import { gelu, relu } from '../../../src/nn/activations.js';
+import { additiveMask, attention } from '../../../src/nn/attention.js';
+import { DropoutSource, dropout, dropoutMask } from '../../../src/nn/dropout.js';
+import { BatchNorm2d, batchNorm, layerNorm } from '../../../src/nn/norm.js';
+import { Random } from '../../../src/nn/random.js';
+import { AdamW } from '../../../src/training/optimizer.js';
+
+/** Results by name; each is read and disposed of. */
+type Results = Record<string, tf.Tensor>;
+
+function random(key: string, shape: number[], mean = 0, deviation = 1): tf.Tensor {
+  const numbers = new Random(5, key);
+  const size = shape.reduce((product, length) => product * length, 1);
+  return tf.tensor(
+    Float32Array.from({ length: size }, () => numbers.normal(mean, deviation)),
+    shape,
+  );
+}
+
+/** A function's value and the gradients of its inputs, from a random gradient of the value. */
+function withGradients(
+  f: (...inputs: tf.Tensor[]) => tf.Tensor,
+  inputs: Record<string, tf.Tensor>,
+): Results {
+  const given = Object.values(inputs);
+  const value = f(...given);
+  const gradients = tf.grads(f)(given, random('dy', value.shape));
+  const named = Object.keys(inputs).map((name, i) => [`d ${name}`, gradients[i]!] as const);
+  return { value, ...Object.fromEntries(named) };
+}
+
+const layerNormOf =
+  (...shape: number[]) =>
+  (): Results =>
+    withGradients((x, gamma, beta) => layerNorm(x, gamma as never, beta as never, 1e-12), {
+      x: random('x', shape, 3, 2),
+      gamma: random('gamma', shape.slice(-1), 1, 0.3),
+      beta: random('beta', shape.slice(-1)),
+    });
+
+const batchNormOf =
+  (...shape: number[]) =>
+  (): Results => {
+    const observed: Results = {};
+    const observe = (mean: tf.Tensor, variance: tf.Tensor): void => {
+      tf.dispose(observed);
+      observed['mean'] = tf.keep(tf.clone(mean));
+      observed['variance'] = tf.keep(tf.clone(variance));
+    };
+    const results = withGradients(
+      (x, gamma, beta) => batchNorm(x as tf.Tensor4D, gamma as never, beta as never, 1e-5, observe),
+      {
+        x: random('x', shape, 100, 2), // far from zero: squares of x would cancel
+        gamma: random('gamma', shape.slice(-1), 1, 0.3),
+        beta: random('beta', shape.slice(-1)),
+      },
+    );
+    return { ...results, ...observed };
+  };
+
+/** A module's statistics after two batches, and what it makes of a third in evaluation, with gradients. */
+function batchNormModule(): Results {
+  const module = new BatchNorm2d(5);
+  for (const key of ['first', 'second']) {
+    tf.tidy(
+      () => void module.forward(random(key, [2, 3, 3, 5], 1, 2) as never, { training: true }),
+    );
+  }
+  const results = withGradients((x) => module.forward(x as tf.Tensor4D, { training: false }), {
+    x: random('x', [2, 3, 3, 5]),
+  });
+  const statistics = {
+    mean: tf.clone(module.runningMean),
+    variance: tf.clone(module.runningVariance),
+  };
+  module.dispose();
+  return { ...results, ...statistics };
+}
+
+const attentionOf =
+  (shape: [number, number, number, number], { masked = false, rate = 0 } = {}) =>
+  (): Results => {
+    const [batch, heads, length] = shape;
+    const lengths = Array.from({ length: batch }, (_, i) => Math.max(1, length - 3 * i));
+    const kept = lengths.map((count) => Array.from({ length }, (_, at) => Number(at < count)));
+    const mask = masked ? additiveMask(tf.tensor2d(kept, [batch, length], 'int32')) : undefined;
+    const context = { training: true, random: new DropoutSource(1, 2) };
+    const factors = dropoutMask([batch, heads, length, length], rate, context);
+    return withGradients(
+      (q, k, v) => attention(q as never, k as never, v as never, { mask, dropout: factors }),
+      { q: random('q', shape), k: random('k', shape), v: random('v', shape) },
+    );
+  };
+
+const adamW =
+  (scale?: number, weightDecay = 0.1) =>
+  (): Results => {
+    const variable = tf.variable(random('variable', [7, 19]), true, undefined);
+    const optimizer = new AdamW({ learningRate: 0.01, weightDecay });
+    for (let step = 0; step < 3; step++) {
+      tf.tidy(() => {
+        const gradients = [{ name: variable.name, tensor: random(`gradient ${step}`, [7, 19]) }];
+        optimizer.applyScaledGradients(
+          gradients,
+          scale === undefined ? undefined : tf.scalar(scale),
+        );
+      });
+    }
+    const { expAvg, expAvgSq } = optimizer.state().get(variable.name)!;
+    const results = {
+      variable: tf.clone(variable),
+      expAvg: tf.clone(expAvg),
+      expAvgSq: tf.clone(expAvgSq),
+    };
+    optimizer.dispose();
+    variable.dispose();
+    return results;
+  };
+
+const wide = (f: (x: tf.Tensor) => tf.Tensor) => (): Results =>
+  withGradients(f, { x: random('x', [3, 5, 77], 0, 3) });
+
+/** What is compared between backends, by name. */
+const operators: Readonly<Record<string, () => Results>> = {
+  'LayerNorm of few features': layerNormOf(3, 4, 5),
+  'LayerNorm of many features': layerNormOf(37, 200),
+  'BatchNorm of one block': batchNormOf(2, 3, 5, 3),
+  'BatchNorm of many blocks and channels': batchNormOf(3, 40, 21, 37),
+  'BatchNorm2d, its statistics, and evaluation': batchNormModule,
+  'GELU, exact': wide((x) => gelu(x, 'none')),
+  'GELU by tanh': wide((x) => gelu(x, 'tanh')),
+  ReLU: wide((x) => relu(x)),
+  attention: attentionOf([2, 3, 5, 4]),
+  'attention, masked': attentionOf([3, 2, 70, 4], { masked: true }),
+  'attention, masked, with dropout': attentionOf([3, 2, 11, 4], { masked: true, rate: 0.3 }),
+  'attention with dropout': attentionOf([2, 2, 6, 4], { rate: 0.3 }),
+  AdamW: adamW(),
+  'AdamW, clipped': adamW(0.25),
+  'AdamW without decay': adamW(undefined, 0),
+  'a dropout mask': () => ({
+    value: dropout(tf.ones([33, 65]), 0.4, { training: true, random: new DropoutSource(9, 4) }),
+  }),
+};
+
+export const operatorNames = (): string[] => Object.keys(operators);
+
+/** What an operator gives on a backend, and the number of tensors that it left behind. */
+export async function compute(
+  backend: BackendName,
+  operator: string,
+): Promise<{ results: Record<string, number[]>; left: number }> {
+  await useBackend(backend);
+  const before = tf.memory().numTensors;
+  const tensors = tf.tidy(() => operators[operator]!());
+  const results: Record<string, number[]> = {};
+  for (const [name, tensor] of Object.entries(tensors)) {
+    results[name] = [...(await tensor.data())];
+    tensor.dispose();
+  }
+  return { results, left: tf.memory().numTensors - before };
+}
