@@ -1,9 +1,10 @@
 import type { Plugin } from 'esbuild';
 import { defineConfig } from 'tsup';
+import { browserTwins } from './scripts/browserTwins.js';
 
 const shared = {
   target: 'node20',
-  platform: 'node' as const,
+  platform: 'node' as 'node' | 'browser',
   sourcemap: true,
   // Error messages name classes.
   keepNames: true,
@@ -44,5 +45,17 @@ export default defineConfig([
     entry: { imageWorker: 'src/datasets/imageWorker.node.ts' },
     format: ['esm'],
     dts: false,
+  },
+  {
+    ...shared,
+    // For browsers, to be bundled or served as it is: its types are those of the build for Node.
+    entry: { index: 'src/index.ts', onnxruntime: 'src/onnxruntime.ts' },
+    outDir: 'dist/browser',
+    format: ['esm'],
+    platform: 'browser',
+    target: 'es2022',
+    splitting: true,
+    dts: false,
+    esbuildPlugins: [browserTwins],
   },
 ]);

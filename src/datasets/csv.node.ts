@@ -295,7 +295,9 @@ export function findFile(path: string, folder: string): string {
 }
 
 /** A SHA-256 of text and numbers, in hexadecimal. */
-export function digest(...parts: readonly (string | NodeJS.ArrayBufferView)[]): string {
+export function digest(
+  ...parts: readonly (string | Uint8Array | Uint32Array | Int32Array | Float64Array)[]
+): string {
   const hash = createHash('sha256');
   for (const part of parts) hash.update(part);
   return hash.digest('hex');

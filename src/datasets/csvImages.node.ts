@@ -1,12 +1,7 @@
 import { opendirSync, realpathSync, statSync } from 'node:fs';
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { hashStrings, KeySet } from './csvHash.js';
-
-/** Why a row cannot be used whole: a reason to count by, and what to say of this row. */
-export interface ImageProblem {
-  readonly reason: string;
-  readonly detail: string;
-}
+import type { ImageProblem } from './csvProblem.js';
 
 /**
  * The absolute path that a cell names, relative to a folder. It says nothing on whether it may be

@@ -3,16 +3,10 @@ import { resolve } from 'node:path';
 import type { Metadata, Sharp, SharpOptions } from 'sharp';
 import { InputError, messageOf } from '../errors.js';
 import type { ImageSource, PixelData } from './example.js';
-import { rgbFromCmyk, rgbFromRgba } from './imagePixels.js';
-import type { ImageSize, RgbImage } from './imagePixels.js';
-
-/** How a picture is read. */
-export interface DecodeOptions {
-  /** A picture of more pixels is refused before it is decoded. */
-  readonly maxPixels: number;
-  /** The folder that relative paths start from; default: the working folder. */
-  readonly baseFolder?: string;
-}
+import { rgbFromCmyk } from './imagePixels.js';
+import type { RgbImage } from './imagePixels.js';
+import { checkSize, fromPixels, isPixels, nameOf } from './imageSource.js';
+import type { DecodeOptions } from './imageSource.js';
 
 // Scripts and vector graphics that libvips could also open are left out: pictures are not trusted.
 const formats: readonly (string | undefined)[] = ['jpeg', 'png', 'webp', 'gif', 'tiff', 'heif'];
@@ -69,30 +63,6 @@ function repeated(grey: Uint8Array): Uint8Array {
   return data;
 }
 
-function fromPixels({ data, width, height }: PixelData, options: DecodeOptions): RgbImage {
-  checkSize('the pixels', { width, height }, options);
-  if (!Number.isInteger(width * height) || data.length !== width * height * 4) {
-    throw new InputError(
-      'image: pixels must be RGBA, width x height x 4 bytes, ' +
-        `got ${data.length} bytes for ${width} x ${height}`,
-    );
-  }
-  return rgbFromRgba(data, width, height);
-}
-
-function checkSize(name: string, { width, height }: ImageSize, { maxPixels }: DecodeOptions): void {
-  if (!(width > 0 && height > 0)) {
-    throw new InputError(
-      `image: ${name} must be at least one pixel wide and high, got ${width} x ${height}`,
-    );
-  }
-  if (width * height <= maxPixels) return;
-  throw new InputError(
-    `image: ${name} must have at most ${maxPixels} pixels, got ${width} x ${height}; ` +
-      'make it smaller, or raise maxPixels',
-  );
-}
-
 async function bytesOf(
   source: Exclude<ImageSource, PixelData>,
   name: string,
@@ -136,14 +106,4 @@ async function attempt<T>(name: string, work: Promise<T>): Promise<T> {
       `image: ${name} cannot be decoded: ${reason}; is it a whole JPEG, PNG or WebP file?`,
     );
   }
-}
-
-function isPixels(source: ImageSource): source is PixelData {
-  return typeof source === 'object' && source !== null && 'data' in source && 'width' in source;
-}
-
-function nameOf(source: ImageSource): string {
-  if (typeof source === 'string') return source;
-  if (source instanceof Blob && 'name' in source) return String(source.name);
-  return 'a picture';
 }

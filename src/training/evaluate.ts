@@ -12,7 +12,7 @@ import { modes } from '../fusion/fusion.js';
 import type { Mode } from '../fusion/fusion.js';
 import type { BertResNetModel } from '../model.js';
 import { encodeBatch, holds } from './encodeBatch.js';
-import { nextTurn } from './eventLoop.js';
+import { nextTurn } from '../eventLoop.node.js';
 import { classificationReport } from './metrics.js';
 import type { ClassificationReport } from './metrics.js';
 import { resolveMode } from './mode.js';

@@ -9,8 +9,9 @@ import type { BertResNetModel } from '../model.js';
 import { encoderOf } from './cachedInputs.js';
 import type { Input } from './cachedInputs.js';
 import { encodeBatch, holds } from './encodeBatch.js';
-import { nextTurn } from './eventLoop.js';
-import type { FeatureSpace, FeatureStore } from './featureStore.node.js';
+import { nextTurn } from '../eventLoop.node.js';
+import type { FeatureSpace } from './featureSpace.js';
+import type { FeatureStore } from './featureStore.node.js';
 
 /** How features are computed that are not there yet. */
 export interface CacheOptions {

@@ -7,15 +7,7 @@ import { writeSafetensors } from '../weights/safetensors.js';
 import { headerLength, lengthBytes, parseHeader } from '../weights/safetensorsHeader.js';
 import type { TensorEntry } from '../weights/safetensorsHeader.js';
 import type { ByteSource } from '../weights/source.js';
-
-/** Whose features a store keeps. */
-export interface FeatureSpace {
-  readonly input: 'text' | 'image';
-  /** A hash of all that features depend on beside the content of a row, in hexadecimal. */
-  readonly hash: string;
-  /** The length of a feature vector. */
-  readonly size: number;
-}
+import type { FeatureSpace } from './featureSpace.js';
 
 /** Features in one file: those from entry `first` on. */
 interface Part {

@@ -137,17 +137,14 @@ export class LineProgress implements ProgressReporter {
 }
 
 /**
- * The reporter that an option `progress` asks for: none, a given one, or (`true`) a bar where
- * stderr is a terminal and plain lines to stderr elsewhere.
+ * The reporter that an option `progress` asks for: none, a given one, or (`true`) the platform's: in Node a bar where
+ * stderr is a terminal and plain lines to stderr elsewhere, in a browser plain lines on its console.
  */
 export async function chooseProgress(
   progress: boolean | ProgressReporter,
 ): Promise<ProgressReporter | undefined> {
   if (progress === false) return undefined;
   if (progress !== true) return progress;
-  if (typeof process === 'undefined' || !process.stderr?.isTTY) {
-    return new LineProgress({ write: console.error });
-  }
-  const { BarProgress } = await import('./progress.node.js');
-  return new BarProgress();
+  const { defaultProgress } = await import('./progress.node.js');
+  return defaultProgress();
 }

@@ -8,7 +8,7 @@ import { readCheckpoint, writeCheckpoint } from './checkpoint.js';
 import type { Position, RunState } from './checkpoint.js';
 import { evaluateKnown } from './evaluate.js';
 import type { EvaluationReport } from './evaluate.js';
-import { nextTurn } from './eventLoop.js';
+import { nextTurn } from '../eventLoop.node.js';
 import { DivergedError } from './diverged.js';
 import { requireSameRun } from './identity.js';
 import { betterOf } from './monitor.js';

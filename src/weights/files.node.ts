@@ -15,6 +15,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InputError } from '../errors.js';
+import type { FileContent, ReplaceOptions } from './fileContent.js';
 import type { ByteSource } from './source.js';
 
 /** One read of Node takes less than 2 GiB. */
@@ -69,9 +70,6 @@ export async function readWhole(path: string | URL): Promise<Uint8Array> {
   }
 }
 
-/** What a file is to hold; text is UTF-8. */
-export type FileContent = string | Uint8Array | AsyncIterable<Uint8Array>;
-
 /**
  * Writes a file beside its place, then renames it: whoever reads it finds the old one or the new one, whole. Its
  * folder is made where it is missing. A link stays one, and what it leads to is replaced.
@@ -122,15 +120,6 @@ async function writeAndSync(path: string, content: FileContent, mode?: number): 
   } finally {
     await handle.close();
   }
-}
-
-/** What may go when a folder is replaced. */
-export interface ReplaceOptions {
-  /**
-   * Whether an entry of the folder that stands there, by its name, may go without a new one in its place (default:
-   * none). Any other entry is somebody else's, and stops the replacement.
-   */
-  readonly owns?: (name: string) => boolean;
 }
 
 /**

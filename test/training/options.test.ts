@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { useBackend } from '../../src/backends/select.js';
 import { datasetFrom } from '../../src/datasets/exampleDataset.js';
 import type { BertResNetModel } from '../../src/model.js';
-import { BarProgress } from '../../src/training/progress.node.js';
+import { BarProgress } from '../../src/training/progressBar.node.js';
 import {
   LineProgress,
   epochLine,

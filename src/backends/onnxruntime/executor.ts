@@ -1,4 +1,5 @@
 import type { BackendValues } from '@tensorflow/tfjs-core';
+import { nextTurn } from '../../eventLoop.node.js';
 import { PromiseCache } from './cache.js';
 import { discard } from './discard.js';
 import { Execution } from './execution.js';
@@ -135,8 +136,7 @@ export class Executor {
   async #run(runtime: Runtime, execution: Execution, step: ProgramStep): Promise<void> {
     const run = this.#identify(step);
     const executable = await this.#executables.get(run.key, () => this.#compile(runtime, run));
-    // What runs within a call leaves the event loop its turn first.
-    if (executable.runSync !== undefined) await new Promise(setImmediate);
+    await nextTurn(); // A program holds the thread that runs it.
     if (execution.step !== step) return;
     const feeds = toFeeds(step);
     const started = performance.now();

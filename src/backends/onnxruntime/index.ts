@@ -35,33 +35,41 @@ function register(): OnnxRuntimeBackend {
 }
 
 function loader(): RuntimeLoader {
-  let threads: number | undefined;
+  let options: RuntimeOptions = {};
   let loaded = false;
+  const loadOnce = <T>(load: (options: RuntimeOptions) => T): T => {
+    loaded = true;
+    return load(options);
+  };
   return {
-    configure: ({ threads: wanted = threads }) => {
-      checkThreads(wanted, threads, loaded);
-      threads = wanted;
+    configure: ({ threads, executionProvider, wasmPaths }) => {
+      const wanted = defined({ threads, executionProvider, wasmPaths });
+      checkThreads(wanted.threads);
+      if (loaded) refuseChange(wanted, options);
+      options = { ...options, ...wanted };
     },
-    load: () => {
-      loaded = true;
-      return loadRuntime({ threads });
-    },
-    loadSync: () => {
-      loaded = true;
-      return loadRuntimeSync({ threads });
-    },
+    load: () => loadOnce(loadRuntime),
+    loadSync: () => loadOnce(loadRuntimeSync),
   };
 }
 
-function checkThreads(wanted: number | undefined, now: number | undefined, loaded: boolean): void {
-  if (wanted === now) return;
-  if (!Number.isInteger(wanted) || wanted! < 1) {
-    throw new InputError(`onnxruntime: threads must be an integer of at least 1, got ${wanted}`);
-  }
-  if (loaded) {
+/** What is asked for. */
+function defined(options: RuntimeOptions): RuntimeOptions {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}
+
+function checkThreads(threads: number | undefined): void {
+  if (threads === undefined || (Number.isInteger(threads) && threads >= 1)) return;
+  throw new InputError(`onnxruntime: threads must be an integer of at least 1, got ${threads}`);
+}
+
+function refuseChange(wanted: RuntimeOptions, now: RuntimeOptions): void {
+  for (const [name, value] of Object.entries(wanted)) {
+    const present = now[name as keyof RuntimeOptions];
+    if (value === present) continue;
     throw new InputError(
-      `onnxruntime: threads cannot change once something was computed, got ${wanted} after ` +
-        `${now ?? 'one for each core'}; choose them first`,
+      `onnxruntime: ${name} cannot change once something was computed, got ${value} after ` +
+        `${present ?? 'the default'}; choose it first`,
     );
   }
 }

@@ -15,8 +15,8 @@ import type {
   Runtime,
   RuntimeOptions,
 } from './runtime.js';
-
-type Ort = Pick<typeof Common, 'InferenceSession' | 'Tensor'>;
+import { compile, sessionOptions, toFeeds } from './runtime.session.js';
+import type { Ort } from './runtime.session.js';
 
 /** What onnxruntime-node's native module offers below its promises. */
 interface NativeBinding {
@@ -79,22 +79,6 @@ export function loadRuntimeSync(options: RuntimeOptions = {}): Runtime | undefin
 /** A CommonJS package's exports, imported from either module system. */
 function moduleOf(imported: object): Ort {
   return ('default' in imported ? imported.default : imported) as Ort;
-}
-
-function sessionOptions({ threads }: RuntimeOptions): Common.InferenceSession.SessionOptions {
-  return {
-    ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
-    interOpNumThreads: 1,
-    executionMode: 'sequential',
-    graphOptimizationLevel: 'all',
-    // An arena of its own keeps what each program ever needed; without, programs share the heap at equal speed.
-    enableCpuMemArena: false,
-    // Planned memory was neither faster nor smaller in training steps.
-    enableMemPattern: false,
-    // Threads that spin between operators take the cores from decoding, and from everybody else on the machine.
-    extra: { session: { intra_op: { allow_spinning: '0' } } },
-    logSeverityLevel: 4, // what fails is thrown, and so said once
-  };
 }
 
 function nativeRuntime(ort: Ort, options: RuntimeOptions): Runtime {
@@ -181,30 +165,6 @@ async function readDataFile(
 ): Promise<Common.InferenceSession.SessionOptions['externalData']> {
   const beside = `${path}.data`;
   return existsSync(beside) ? [{ path: basename(beside), data: await readFile(beside) }] : [];
-}
-
-async function compile(
-  ort: Ort,
-  model: Uint8Array | string,
-  outputs: readonly string[],
-  options: Common.InferenceSession.SessionOptions,
-): Promise<Executable> {
-  const session = await ort.InferenceSession.create(model as Uint8Array, options);
-  return {
-    async run(feeds) {
-      const results = await session.run(toFeeds(ort, feeds));
-      return outputs.map((name) => results[name]!.data as TypedArray);
-    },
-    release: () => session.release(),
-  };
-}
-
-function toFeeds(ort: Ort, feeds: readonly (Feed | LongFeed)[]): Record<string, Common.Tensor> {
-  const tensors: Record<string, Common.Tensor> = {};
-  for (const { name, dtype, shape, data } of feeds) {
-    tensors[name] = new ort.Tensor(dtype, data as Float32Array, shape);
-  }
-  return tensors;
 }
 
 /** The native module itself runs within the call; its package offers that only behind a promise. */

@@ -41,7 +41,20 @@ export interface OperatorTime {
 export interface RuntimeOptions {
   /** Threads of one operator; default: the number of physical cores. */
   readonly threads?: number;
+  /**
+   * What ONNX Runtime computes on in a browser: the processor, through WebAssembly (default), or the graphics card,
+   * through its WebGPU execution provider.
+   */
+  readonly executionProvider?: ExecutionProvider;
+  /**
+   * The folder, as a URL, that ONNX Runtime's WebAssembly files lie in; default: where the bundler put them, or beside
+   * the program, or else a public copy of them (jsDelivr). Browsers only.
+   */
+  readonly wasmPaths?: string;
 }
+
+/** What ONNX Runtime can compute on in a browser. */
+export type ExecutionProvider = 'wasm' | 'webgpu';
 
 /** The one seam between the backend and ONNX Runtime. */
 export interface Runtime {

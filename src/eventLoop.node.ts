@@ -3,6 +3,5 @@
  * may hold the loop for a whole step.
  */
 export function nextTurn(): Promise<void> {
-  const later = typeof setImmediate === 'function' ? setImmediate : setTimeout;
-  return new Promise((resolve) => later(() => resolve()));
+  return new Promise((resolve) => setImmediate(resolve));
 }
