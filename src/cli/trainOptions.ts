@@ -1,3 +1,4 @@
+import { InputError } from '../index.js';
 import type { TrainingOptions } from '../index.js';
 import { dataOptions, labelOptions } from './data.js';
 import { engineOptions } from './engine.js';
@@ -42,17 +43,40 @@ const trainingOptions = {
   textLearningRate: number("The text encoder's own (default: --learning-rate)"),
   imageLearningRate: number("The visual encoder's own (default: --learning-rate)"),
   headLearningRate: number('That of everything behind the encoders (default: --learning-rate)'),
+  layerDecay: number(
+    'What each encoder block below the last multiplies the rate by (default 1; 0.75 to 0.95 is usual)',
+    0,
+    1,
+  ),
   schedule: choice(['cosine', 'linear', 'constant'], 'How the rate falls (default cosine, to 0)'),
   warmup: number('The share of the steps in which the rate rises (default 0.1)', 0, 1),
   weightDecay: number("AdamW's weight decay (default 0.01)"),
   maxGradNorm: number('The largest norm of a gradient (default 1; 0 does not clip)'),
   labelSmoothing: number('The share of a target that is spread over all labels (default 0)', 0, 1),
+  classWeights: text(
+    'balanced|LABEL=N,...',
+    'What rows count in the loss by their label (default: all the same)',
+  ),
+  focal: number('The gamma of the focal loss (default 0: cross-entropy; 2 is usual)', 0, 10),
   mixup: number("The parameter of mixup's Beta distribution (default 0: none)", 0, 4),
   augment: text(
     'none|crop|FILE',
     'Random changes to rows: crop (crops and flips, as the notebook) or a JSON file of options (default none)',
   ),
   freeze: choice(['text', 'image', 'both'], 'Encoders that stay as they are (default: none)'),
+  freezeEpochs: integer('With --freeze: for so many epochs alone (default: for all)'),
+  freezeParameters: text(
+    'PATTERN,...',
+    "Parameters that stay as they are: 'text_encoder.embeddings.*,*.bias'",
+  ),
+  unfreeze: integer('Thaw one more encoder block from the last every so many epochs'),
+  ema: number(
+    'The decay of a moving average of the weights, which is kept (default 0: none)',
+    0,
+    1,
+  ),
+  soup: integer('Average the best epochs at the end, as far as it helps: at most so many'),
+  patience: integer('End after so many epochs without a better figure (default: never)'),
   auxiliary: number('What the losses of text alone and image alone count (default 1; 0: nothing)'),
   auxiliaryDetached: flag('Keep those losses out of the encoders'),
   maxLength: integer("The longest text, in tokens (default: the tokenizer's)", 2),
@@ -116,12 +140,13 @@ export const pathOptions: readonly (keyof TrainValues)[] = [
 
 /** What the trainer is told; what was not given is left to it. */
 export function trainingOf(values: TrainValues): TrainingOptions {
-  const { warmup, accumulate, auxiliary: weight, auxiliaryDetached, freeze } = values;
+  const { warmup, accumulate, auxiliary: weight, auxiliaryDetached } = values;
   const reachEncoders = auxiliaryDetached ? false : undefined;
   const auxiliary = defined({ weight, reachEncoders });
   const { epochs, batchSize, learningRate, textLearningRate, imageLearningRate } = values;
   const { headLearningRate, schedule, weightDecay, maxGradNorm, labelSmoothing, mixup } = values;
-  const { mode, maxLength, monitor, seed, ungrouped } = values;
+  const { mode, maxLength, monitor, seed, ungrouped, layerDecay, focal, ema, soup } = values;
+  const { unfreeze, patience, classWeights } = values;
   return defined({
     ...{ epochs, batchSize, learningRate, textLearningRate, imageLearningRate, headLearningRate },
     ...{
@@ -135,13 +160,39 @@ export function trainingOf(values: TrainValues): TrainingOptions {
       monitor,
       seed,
     },
+    ...{ layerDecay, ema, soup, focalGamma: focal, gradualUnfreezing: unfreeze },
+    classWeights: classWeights === undefined ? undefined : readClassWeights(classWeights),
+    earlyStopping: patience === undefined ? undefined : { patience },
     warmupRatio: warmup,
     groupByLength: ungrouped ? false : undefined,
     gradientAccumulationSteps: accumulate,
     auxiliary: Object.keys(auxiliary).length === 0 ? undefined : auxiliary,
-    freeze:
-      freeze === undefined ? undefined : { text: freeze !== 'image', image: freeze !== 'text' },
+    freeze: freezeOf(values),
   });
+}
+
+function freezeOf({ freeze, freezeEpochs, freezeParameters }: TrainValues) {
+  const encoders = freeze === undefined ? {} : encodersOf(freeze, freezeEpochs ?? true);
+  const frozen = { ...encoders, ...defined({ parameters: freezeParameters?.split(',') }) };
+  return Object.keys(frozen).length === 0 ? undefined : frozen;
+}
+
+function encodersOf(freeze: 'text' | 'image' | 'both', span: true | number) {
+  return { text: freeze !== 'image' && span, image: freeze !== 'text' && span };
+}
+
+/** `balanced`, or `good=1,bad=2.5`. @throws InputError where it is neither */
+function readClassWeights(given: string): 'balanced' | Record<string, number> {
+  if (given === 'balanced') return given;
+  const pairs = given.split(',').map((pair) => {
+    const at = pair.lastIndexOf('=');
+    return [pair.slice(0, at), Number(pair.slice(at + 1))] as const;
+  });
+  if (pairs.every(([label, weight]) => label !== '' && weight > 0))
+    return Object.fromEntries(pairs);
+  throw new InputError(
+    `train: --class-weights must be balanced or LABEL=NUMBER,... with numbers above 0, got '${given}'`,
+  );
 }
 
 /** An object without the fields that are undefined, so that it can be spread over defaults. */

@@ -82,16 +82,19 @@ export abstract class Module {
     return this.#collect((module) => module.#buffers);
   }
 
-  /** The parameters that are trained: those outside frozen modules. */
+  /** The parameters that are trained: those that are not frozen (whose `trainable` is true). */
   trainableParameters(): Map<string, tf.Variable> {
-    return this.#collect((module) =>
-      module.#frozen ? new Map<string, tf.Variable>() : module.#parameters,
-    );
+    return new Map([...this.namedParameters()].filter(([, variable]) => variable.trainable));
   }
 
-  /** Whether the parameters stay as they are; a frozen encoder also runs in evaluation mode. */
+  /**
+   * Whether all of the parameters stay as they are. A frozen encoder also runs in evaluation mode, and a frozen
+   * BatchNorm keeps its statistics.
+   */
   get frozen(): boolean {
-    return this.#frozen;
+    const parameters = [...this.namedParameters().values()];
+    if (parameters.length === 0) return this.#frozen;
+    return parameters.every((variable) => !variable.trainable);
   }
 
   set frozen(frozen: boolean) {

@@ -105,12 +105,12 @@ export class BatchNorm2d extends Module {
   }
 
   /**
-   * The same shape; in training the running statistics move.
+   * The same shape; in training the running statistics move, unless the layer is frozen: then it evaluates.
    *
    * @throws InputError in training where a channel has a single value, whose variance is undefined.
    */
   forward(x: tf.Tensor4D, { training, recomputing }: ForwardContext): tf.Tensor4D {
-    return training ? this.#train(x, recomputing !== true) : this.#evaluate(x);
+    return training && !this.frozen ? this.#train(x, recomputing !== true) : this.#evaluate(x);
   }
 
   #train(x: tf.Tensor4D, record: boolean): tf.Tensor4D {

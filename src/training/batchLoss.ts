@@ -18,8 +18,12 @@ export interface BatchLossOptions {
   readonly seed: number;
   /** The number of the batch within the run: with the seed, it names the random streams. */
   readonly index: number;
-  /** What the weighted losses are divided by: the rows of the whole step. */
-  readonly rows: number;
+  /** What the weighted losses are divided by: the rows of the whole step, each as its class counts. */
+  readonly divisor: number;
+  /** What the rows of each class count; default: all the same. */
+  readonly classWeights?: Float32Array;
+  /** The focal loss's gamma (default 0: cross-entropy). */
+  readonly focalGamma?: number;
   /** Whether the encoders' layers are computed again in the backward pass. */
   readonly gradientCheckpointing?: boolean;
 }
@@ -27,7 +31,7 @@ export interface BatchLossOptions {
 /**
  * The loss of one batch in training, a scalar: the sum of its rows' losses, as {@link RowLosses}
  * weighs them, over the rows of the step. Batches of one step therefore add up to the mean that one
- * larger batch would have.
+ * larger batch would have. With class weights it is the mean by weight, as PyTorch's.
  *
  * Everything that changes from step to step enters as a tensor, so that the graph stays the same.
  */
@@ -44,7 +48,8 @@ export function batchLoss(
     const context = { training: true, random, gradientCheckpointing };
     const mix = mixer(batch, options);
     const classes = model.labels.length;
-    const values = targetDistributions(labels, classes, options.labelSmoothing);
+    const { labelSmoothing, classWeights, focalGamma } = options;
+    const values = targetDistributions(labels, classes, labelSmoothing, classWeights);
     const targets = mix(tf.tensor2d(values, [batch.size, classes]));
     const encoded = encodeBatch(model, batch, { ...context, mode: encodedMode(losses, batch) });
     const main = mapFeatures(encoded, mix);
@@ -55,8 +60,8 @@ export function batchLoss(
     );
     const terms = used.map((mode) => {
       const logits = model.classify(mode === 'both' ? main : single, { ...context, mode });
-      const weights = losses.weights[mode]!.map((weight) => weight / options.rows);
-      return weightedCrossEntropy(logits, targets, tf.tensor1d(weights));
+      const weights = losses.weights[mode]!.map((weight) => weight / options.divisor);
+      return weightedCrossEntropy(logits, targets, tf.tensor1d(weights), focalGamma);
     });
     return terms.reduce((sum, term) => tf.add(sum, term));
   });

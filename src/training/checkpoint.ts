@@ -46,16 +46,18 @@ export interface Checkpoint {
   readonly state: RunState;
   readonly identity: RunIdentity;
   readonly weights: Record<string, HostTensor>;
+  /** The average of the weights; empty where the run keeps none. */
+  readonly average: Record<string, HostTensor>;
   /** Puts an optimizer in the state that it had. */
   restoreOptimizer(optimizer: AdamW, parameters: ReadonlyMap<string, tf.Variable>): void;
 }
 
 const formatVersion = 1;
-const [weightsPrefix, momentsPrefix] = ['model.', 'optimizer.'];
+const [weightsPrefix, momentsPrefix, averagePrefix] = ['model.', 'optimizer.', 'average.'];
 
 /**
  * Writes one safetensors file: weights and statistics under `model.`, AdamW's moments under
- * `optimizer.`, all else as JSON in the header's metadata. One file is replaced in one rename, so a
+ * `optimizer.`, the average of the weights under `average.`, all else as JSON in the header's metadata. One file is replaced in one rename, so a
  * checkpoint is never half of two.
  */
 export async function writeCheckpoint(
@@ -64,6 +66,7 @@ export async function writeCheckpoint(
   optimizer: AdamW,
   identity: RunIdentity,
   run: RunState,
+  average: Record<string, tf.Tensor> = {},
 ): Promise<void> {
   const weights = model.stateDict();
   const moments = momentsByName(optimizer, parameters);
@@ -74,7 +77,11 @@ export async function writeCheckpoint(
     iterations: optimizer.iterations,
     updates: Object.fromEntries([...moments].map(([name, { step }]) => [name, step])),
   };
-  const dict = { ...prefixed(weightsPrefix, weights), ...momentTensors(moments) };
+  const dict = {
+    ...prefixed(weightsPrefix, weights),
+    ...momentTensors(moments),
+    ...prefixed(averagePrefix, average),
+  };
   try {
     await writeSafetensors(path, dict, {
       metadata: { format: 'pt', state: JSON.stringify(state) },
@@ -113,10 +120,6 @@ function prefixed(prefix: string, dict: Record<string, tf.Tensor>): Record<strin
 export async function readCheckpoint(path: string): Promise<Checkpoint> {
   const { metadata, tensors } = await readAndClose(await openSource(path));
   const { iterations, updates, identity, ...state } = parseState(metadata['state'], path);
-  const weights: [string, HostTensor][] = [];
-  for (const [name, tensor] of tensors) {
-    if (name.startsWith(weightsPrefix)) weights.push([name.slice(weightsPrefix.length), tensor]);
-  }
   const moment = (name: string): HostTensor => {
     const found = tensors.get(momentsPrefix + name);
     if (found !== undefined) return found;
@@ -127,10 +130,19 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
   return {
     state,
     identity,
-    weights: Object.fromEntries(weights),
+    weights: under(weightsPrefix, tensors),
+    average: under(averagePrefix, tensors),
     restoreOptimizer: (optimizer, parameters) =>
       restore(optimizer, parameters, { iterations, updates, moment }),
   };
+}
+
+function under(
+  prefix: string,
+  tensors: ReadonlyMap<string, HostTensor>,
+): Record<string, HostTensor> {
+  const found = [...tensors].filter(([name]) => name.startsWith(prefix));
+  return Object.fromEntries(found.map(([name, tensor]) => [name.slice(prefix.length), tensor]));
 }
 
 function parseState(json: string | undefined, where: string): SavedState {

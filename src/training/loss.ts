@@ -1,17 +1,21 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { InputError } from '../errors.js';
+import { differentiable } from '../nn/ops.js';
 
 /**
  * Target distributions of integer labels, row-major [rows, classes], with label smoothing (Szegedy
  * et al., 2016) as `torch.nn.CrossEntropyLoss(label_smoothing)`: 1 - smoothing on the label plus
  * smoothing / classes on every class. A row labelled -1 (no label) is all zero.
  *
+ * @param classWeights multiplies the share of each class, as that loss's `weight` does: a row then sums to the weight
+ * of its label where nothing is smoothed.
  * @throws InputError where a label is not below `classes`, or smoothing is outside [0, 1].
  */
 export function targetDistributions(
   labels: ArrayLike<number>,
   classes: number,
   smoothing = 0,
+  classWeights?: Float32Array,
 ): Float32Array {
   if (!(smoothing >= 0 && smoothing <= 1)) {
     throw new InputError(`loss: labelSmoothing must be from 0 to 1, got ${smoothing}`);
@@ -27,6 +31,8 @@ export function targetDistributions(
     }
     targets.fill(smoothing / classes, row * classes, (row + 1) * classes);
     targets[row * classes + label] = 1 - smoothing + smoothing / classes;
+    if (classWeights === undefined) continue;
+    for (let i = 0; i < classes; i++) targets[row * classes + i]! *= classWeights[i]!;
   }
   return targets;
 }
@@ -44,18 +50,60 @@ export function crossEntropyRows(logits: tf.Tensor2D, targets: tf.Tensor2D): tf.
 }
 
 /**
+ * The focal loss of each row (Lin et al., 2017), `[rows]`: every class's part of {@link crossEntropyRows} times
+ * (1 - probability)^gamma, so that rows which are answered well count little. Finite, and with a finite gradient, for
+ * any finite logits.
+ *
+ * @param logits [rows, classes]
+ * @param targets [rows, classes]
+ * @param gamma above 0; at 0 it is the cross-entropy
+ */
+export function focalRows(logits: tf.Tensor2D, targets: tf.Tensor2D, gamma: number): tf.Tensor1D {
+  const perClass = differentiable([logits], (save) => {
+    const logs = tf.logSoftmax(logits); // [rows, classes]
+    save([logs, targets]);
+    const value = tf.neg(tf.mul(targets, tf.mul(tf.pow(unsure(logs), gamma), logs)));
+    return { value, gradient: (dy, saved) => [focalGradient(dy, saved, gamma)] };
+  });
+  return tf.sum(perClass, 1);
+}
+
+/** 1 - probability, kept off 0, where the power of the gradient has no value. */
+function unsure(logs: tf.Tensor): tf.Tensor {
+  return tf.maximum(tf.sub(1, tf.exp(logs)), 1e-7);
+}
+
+/** The gradient of the logits: through log-probability l = log p, d/dl of -(1 - p)^g l is g p (1 - p)^(g - 1) l - (1 - p)^g. */
+function focalGradient(dy: tf.Tensor, saved: readonly tf.Tensor[], gamma: number): tf.Tensor {
+  const [logs, targets] = saved as [tf.Tensor, tf.Tensor];
+  const [p, q] = [tf.exp(logs), unsure(logs)];
+  const slope = tf.sub(
+    tf.mul(tf.mul(tf.mul(gamma, p), tf.pow(q, gamma - 1)), logs),
+    tf.pow(q, gamma),
+  );
+  const perLog = tf.mul(dy, tf.mul(targets, slope));
+  return tf.sub(perLog, tf.mul(p, tf.sum(perLog, 1, true)));
+}
+
+/**
  * The weighted sum of the rows' cross-entropies, a scalar. Weights carry the mean (1 / rows), masks
  * (0) and the share of a loss among several, so that a batch of any mixture of rows has the same
  * graph.
  *
  * @param weights [rows]
+ * @param gamma of the focal loss; 0 for plain cross-entropy
  */
 export function weightedCrossEntropy(
   logits: tf.Tensor2D,
   targets: tf.Tensor2D,
   weights: tf.Tensor1D,
+  gamma = 0,
 ): tf.Scalar {
-  return tf.tidy(() => tf.sum(tf.mul(crossEntropyRows(logits, targets), weights)) as tf.Scalar);
+  return tf.tidy(() => {
+    const rows =
+      gamma === 0 ? crossEntropyRows(logits, targets) : focalRows(logits, targets, gamma);
+    return tf.sum(tf.mul(rows, weights)) as tf.Scalar;
+  });
 }
 
 /**

@@ -4,6 +4,9 @@ import type { Augmentation } from '../datasets/augment.js';
 import { InputError } from '../errors.js';
 import { modes } from '../fusion/fusion.js';
 import type { Mode } from '../fusion/fusion.js';
+import type { ClassWeights } from './classWeights.js';
+import type { EarlyStopping } from './earlyStopping.js';
+import type { FreezeOptions } from './freezing.js';
 import { monitors } from './monitor.js';
 import type { Monitor } from './monitor.js';
 import type { AuxiliaryOptions } from './rowLoss.js';
@@ -32,6 +35,11 @@ export interface TrainingOptions {
   readonly imageLearningRate?: number;
   /** The rate of everything behind the encoders (default `learningRate`). */
   readonly headLearningRate?: number;
+  /**
+   * What each block of an encoder multiplies the rate by, from its last one down (default 1: one rate for all). 0.75 to
+   * 0.95 keeps the early layers of pretrained encoders nearly as they are.
+   */
+  readonly layerDecay?: number;
   /** AdamW's weight decay (default 0.01). */
   readonly weightDecay?: number;
   /**
@@ -56,6 +64,15 @@ export interface TrainingOptions {
   /** The share of each target that is spread over all classes (default 0). */
   readonly labelSmoothing?: number;
   /**
+   * What the rows of each class count in the loss (default: all the same): `balanced` for all classes the same sum, or a
+   * number above 0 for each, in the order of the labels or by label.
+   */
+  readonly classWeights?: ClassWeights;
+  /**
+   * The gamma of the focal loss (default 0: cross-entropy; 2 is usual): rows that are answered well count little.
+   */
+  readonly focalGamma?: number;
+  /**
    * The parameter of mixup's Beta distribution (default 0: none; 0.2 is usual): features and labels
    * of rows are mixed in pairs before the fusion.
    */
@@ -71,10 +88,30 @@ export interface TrainingOptions {
    */
   readonly auxiliary?: Partial<AuxiliaryOptions>;
   /**
-   * Which encoders stay as they are, statistics included (default: as the model is). They stay
-   * frozen after the run.
+   * Which encoders and parameters stay as they are, statistics included (default: as the model is), for the whole run,
+   * or an encoder for a number of epochs. What is frozen for the whole run stays frozen after it.
    */
-  readonly freeze?: { readonly text?: boolean; readonly image?: boolean };
+  readonly freeze?: FreezeOptions;
+  /**
+   * Thaws the encoders block by block from the last one down (default 0: all at once): the heads are trained alone
+   * for so many epochs (or those that `freeze` says), then one more block every so many.
+   */
+  readonly gradualUnfreezing?: number;
+  /**
+   * The decay of a moving average of the weights (default 0: none; 0.999 is usual): validation rests on the average,
+   * and so does the model that is kept.
+   */
+  readonly ema?: number;
+  /**
+   * The number of best epochs whose weights are averaged at the end as long as the monitored figure does not become
+   * worse (default 0: none); needs validation rows.
+   */
+  readonly soup?: number;
+  /**
+   * Ends the run after `patience` epochs in a row whose monitored figure is not better than the best by more than
+   * `minDelta` (default 0); needs validation rows. The best epoch is kept in any case.
+   */
+  readonly earlyStopping?: { readonly patience: number; readonly minDelta?: number };
   /** The number of tokens at which texts are cut; default: the tokenizer's. */
   readonly maxLength?: number;
   /**
@@ -147,11 +184,16 @@ type Defaulted = Omit<
   | 'mode'
   | 'maxLength'
   | 'augment'
+  | 'classWeights'
+  | 'earlyStopping'
 >;
 
 /** {@link TrainingOptions} with every default filled in. */
 export type ResolvedTraining = Required<Omit<Defaulted, 'auxiliary'>> &
-  Omit<TrainingOptions, keyof Defaulted> & { readonly auxiliary: AuxiliaryOptions };
+  Omit<TrainingOptions, keyof Defaulted | 'earlyStopping'> & {
+    readonly auxiliary: AuxiliaryOptions;
+    readonly earlyStopping?: EarlyStopping;
+  };
 
 type ResolvedRun = Required<Omit<RunOptions, 'outputDir' | 'record'>> & RunOptions;
 
@@ -159,6 +201,9 @@ const atLeast = (least: number) => v.pipe(v.number(), v.finite(), v.minValue(lea
 const integer = (least: number) => v.pipe(v.number(), v.integer(), v.minValue(least));
 const share = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
 const beta = v.pipe(v.number(), v.minValue(0), v.ltValue(1));
+
+const aboveZero = v.pipe(v.number(), v.finite(), v.gtValue(0));
+const frozen = v.optional(v.union([v.boolean(), integer(0)]));
 
 const trainingEntries = {
   epochs: v.optional(integer(1), 5),
@@ -168,6 +213,7 @@ const trainingEntries = {
   textLearningRate: v.optional(atLeast(0)),
   imageLearningRate: v.optional(atLeast(0)),
   headLearningRate: v.optional(atLeast(0)),
+  layerDecay: v.optional(v.pipe(v.number(), v.gtValue(0), v.maxValue(1)), 1),
   weightDecay: v.optional(atLeast(0), 0.01),
   decay: v.optional(v.picklist(['matrices', 'all']), 'matrices'),
   beta1: v.optional(beta, 0.9),
@@ -178,6 +224,10 @@ const trainingEntries = {
   warmupSteps: v.optional(integer(0)),
   maxGradNorm: v.optional(atLeast(0), 1),
   labelSmoothing: v.optional(share, 0),
+  classWeights: v.optional(
+    v.union([v.literal('balanced'), v.array(aboveZero), v.record(v.string(), aboveZero)]),
+  ),
+  focalGamma: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(10)), 0),
   mixup: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(4)), 0),
   mode: v.optional(v.picklist(modes)),
   auxiliary: v.optional(
@@ -188,8 +238,18 @@ const trainingEntries = {
     {},
   ),
   freeze: v.optional(
-    v.strictObject({ text: v.optional(v.boolean()), image: v.optional(v.boolean()) }),
+    v.strictObject({
+      text: frozen,
+      image: frozen,
+      parameters: v.optional(v.array(v.pipe(v.string(), v.nonEmpty()))),
+    }),
     {},
+  ),
+  gradualUnfreezing: v.optional(integer(0), 0),
+  ema: v.optional(beta, 0),
+  soup: v.optional(integer(0), 0),
+  earlyStopping: v.optional(
+    v.strictObject({ patience: integer(1), minDelta: v.optional(atLeast(0), 0) }),
   ),
   maxLength: v.optional(integer(2)),
   groupByLength: v.optional(v.boolean(), true),
@@ -245,18 +305,37 @@ function requireFolder({ outputDir, resume, overwrite }: ResolvedOptions): void 
   }
 }
 
+/** What options that may be of several kinds are. */
+const unions: Readonly<Record<string, string>> = {
+  classWeights: "'balanced', a number above 0 for each class, or one by label",
+  freeze: 'true, false, or a number of epochs',
+  cacheFeatures: 'true, false, or a folder',
+};
+
 function problem(issue: v.BaseIssue<unknown>): string {
-  const path = issue.path?.map(({ key }) => String(key)).join('.') ?? 'options';
+  const path = pathOf(issue);
+  if (issue.type === 'union') {
+    return `${path} must be ${unions[topOf(issue)]}, got ${issue.received}`;
+  }
   if (issue.type === 'strict_object' && issue.expected === 'never') {
     return `unknown option '${path}'; known: ${known(path)}`;
   }
   return `${path} must be ${expectation(issue)}, got ${issue.received}`;
 }
 
+function pathOf(issue: v.BaseIssue<unknown>): string {
+  return issue.path?.map(({ key }) => String(key)).join('.') ?? 'options';
+}
+
+function topOf(issue: v.BaseIssue<unknown>): string {
+  return String(issue.path?.[0]?.key);
+}
+
 function known(path: string): string {
-  if (path.startsWith('auxiliary.')) return 'weight, reachEncoders';
-  if (path.startsWith('freeze.')) return 'text, image';
-  return Object.keys(schema.entries).join(', ');
+  const nested = { auxiliary: 'weight, reachEncoders', earlyStopping: 'patience, minDelta' };
+  const known = { ...nested, freeze: 'text, image, parameters' };
+  const owner = Object.entries(known).find(([name]) => path.startsWith(`${name}.`));
+  return owner?.[1] ?? Object.keys(schema.entries).join(', ');
 }
 
 function expectation({ type, requirement, expected }: v.BaseIssue<unknown>): string {
@@ -266,6 +345,7 @@ function expectation({ type, requirement, expected }: v.BaseIssue<unknown>): str
   if (type === 'min_value') return `at least ${bound}`;
   if (type === 'max_value') return `at most ${bound}`;
   if (type === 'lt_value') return `below ${bound}`;
+  if (type === 'gt_value') return `above ${bound}`;
   if (type === 'non_empty') return 'a non-empty text';
   if (type === 'picklist')
     return `one of ${expected!.replace(/[()]/g, '').replaceAll(' | ', ', ')}`;

@@ -6,11 +6,14 @@ import type { BertResNetModel } from '../model.js';
 import { hashKey } from '../nn/random.js';
 import { cachedInputs } from './cachedInputs.js';
 import type { Input } from './cachedInputs.js';
+import { resolveClassWeights } from './classWeights.js';
+import { freezeForEpoch, freezeForRun } from './freezing.js';
 import { fingerprint, optionsIdentity } from './identity.js';
 import type { RunIdentity } from './identity.js';
 import { resolveMode } from './mode.js';
 import { AdamW } from './optimizer.js';
 import type { ResolvedOptions } from './options.js';
+import { parameterRates } from './rates.js';
 import { labelMap } from './rowLoss.js';
 
 /** What a run is, settled before its first step. */
@@ -22,7 +25,9 @@ export interface RunPlan {
   readonly mode: Mode;
   /** From a row's class in the training set to the model's. */
   readonly toClass: (label: number) => number;
-  /** The parameters that are trained, by PyTorch name. */
+  /** What the rows of each class count in the loss; absent where all count the same. */
+  readonly classWeights?: Float32Array;
+  /** The parameters that are trained in some epoch, by PyTorch name. */
   readonly parameters: ReadonlyMap<string, tf.Variable>;
   readonly batchesPerEpoch: number;
   readonly totalSteps: number;
@@ -50,9 +55,17 @@ export async function planRun(
   const toClass = labelMap('trainer', train, model.labels);
   requireLabels(train);
   if (validation !== undefined) requireValidation(validation, model.labels);
-  model.freeze(options.freeze);
+  requireValidationFor(options, validation);
+  const classWeights = await resolveClassWeights(
+    options.classWeights,
+    model.labels,
+    train,
+    toClass,
+  );
+  const parameters = freezeForRun(model, options);
+  requireTrained(freezeForEpoch(parameters, 0, options));
+  freezeForEpoch(parameters, Infinity, options);
   const { inputs: cached, warnings } = cachedInputs(model, mode, options);
-  const parameters = model.trainableParameters();
   const batchesPerEpoch = Math.ceil(train.size / options.batchSize);
   const totalSteps =
     options.epochs * Math.ceil(batchesPerEpoch / options.gradientAccumulationSteps);
@@ -72,6 +85,7 @@ export async function planRun(
     validation,
     mode,
     toClass,
+    classWeights,
     parameters,
     batchesPerEpoch,
     totalSteps,
@@ -80,6 +94,27 @@ export async function planRun(
     warnings,
     identity,
   };
+}
+
+/** What rests on the figures of validation rows. */
+function requireValidationFor(options: ResolvedOptions, validation?: Dataset): void {
+  if (validation !== undefined) return;
+  const asked = [
+    ...(options.earlyStopping === undefined ? [] : ['earlyStopping']),
+    ...(options.soup === 0 ? [] : ['soup']),
+  ];
+  if (asked.length === 0) return;
+  throw new InputError(
+    `trainer: ${asked.join(' and ')} must have validation rows to go by, got none; ` +
+      'pass fit(train, { validation })',
+  );
+}
+
+function requireTrained(parameters: ReadonlyMap<string, tf.Variable>): void {
+  if (parameters.size > 0) return;
+  throw new InputError(
+    'trainer: some parameters must be trained, but all are frozen; see freeze and gradualUnfreezing',
+  );
 }
 
 function requireValidation(validation: Dataset, labels: readonly string[]): void {
@@ -110,11 +145,10 @@ function hashShapes(parameters: ReadonlyMap<string, tf.Variable>): string {
  * AdamW with a rate for each part of the model. Its own `learningRate` is the schedule's factor:
  * the rates are in `rates`, so that any of them may be 0.
  */
-export function createOptimizer({ options, parameters }: RunPlan): AdamW {
+export function createOptimizer({ model, options, parameters }: RunPlan): AdamW {
   const { weightDecay, decay, beta1, beta2, epsilon } = options;
-  const rates = new Map(
-    [...parameters].map(([name, { name: own }]) => [own, rateOf(name, options)]),
-  );
+  const named = parameterRates(model.namedParameters().keys(), options);
+  const rates = new Map([...parameters].map(([name, { name: own }]) => [own, named.get(name)!]));
   return new AdamW({
     learningRate: 1,
     weightDecay,
@@ -124,11 +158,4 @@ export function createOptimizer({ options, parameters }: RunPlan): AdamW {
     decays: (_, variable) => decay === 'all' || variable.rank >= 2,
     rates: (name) => rates.get(name)!,
   });
-}
-
-function rateOf(name: string, options: ResolvedOptions): number {
-  const { learningRate, textLearningRate, imageLearningRate, headLearningRate } = options;
-  if (name.startsWith('text_encoder.')) return textLearningRate ?? learningRate;
-  if (name.startsWith('visual_encoder.')) return imageLearningRate ?? learningRate;
-  return headLearningRate ?? learningRate;
 }

@@ -3,6 +3,7 @@ import { batches } from '../datasets/batch.js';
 import type { Batch } from '../datasets/batch.js';
 import { epochOrder, groupedOrder } from '../datasets/rowOrder.js';
 import { InputError, messageOf } from '../errors.js';
+import type { StateDict } from '../nn/stateDict.js';
 import { readSafetensors } from '../weights/safetensors.js';
 import { readCheckpoint, writeCheckpoint } from './checkpoint.js';
 import type { Position, RunState } from './checkpoint.js';
@@ -11,6 +12,10 @@ import type { EvaluationReport } from './evaluate.js';
 import { nextTurn } from '../eventLoop.node.js';
 import { DivergedError } from './diverged.js';
 import { requireSameRun } from './identity.js';
+import { WeightAverage } from './average.js';
+import { isStalled } from './earlyStopping.js';
+import { freezeForEpoch } from './freezing.js';
+import { Ingredients, bestEpochs } from './ingredients.js';
 import { betterOf } from './monitor.js';
 import type { Best } from './monitor.js';
 import type { AdamW } from './optimizer.js';
@@ -23,6 +28,7 @@ import { figuresOf } from './records.js';
 import type { EpochRecord, StepRecord } from './records.js';
 import type { RunFolder } from './runFolder.node.js';
 import { scheduleFactor } from './schedule.js';
+import { cookSoup } from './soup.js';
 import { trainStep } from './step.js';
 import type { StepResult } from './step.js';
 
@@ -42,6 +48,10 @@ export class TrainingRun {
   readonly #folder: RunFolder | undefined;
   readonly #listeners: RunListeners;
   readonly #optimizer: AdamW;
+  readonly #average: WeightAverage | undefined;
+  readonly #ingredients: Ingredients;
+  /** What the epoch under way trains. */
+  #parameters: ReadonlyMap<string, tf.Variable>;
   #position: Position = { epoch: 0, batch: 0, step: 0 };
   #epochLoss = { sum: 0, rows: 0 };
   #best: Best | undefined;
@@ -56,6 +66,9 @@ export class TrainingRun {
     this.#folder = folder;
     this.#listeners = listeners;
     this.#optimizer = createOptimizer(plan);
+    this.#average = createAverage(plan);
+    this.#ingredients = new Ingredients(folder);
+    this.#parameters = plan.parameters;
   }
 
   /**
@@ -69,12 +82,16 @@ export class TrainingRun {
       this.#rows = await this.#prepare();
       const doneSteps = this.#position.step;
       await this.#listeners.progress?.start({ epochs: options.epochs, totalSteps, doneSteps });
-      while (this.#position.epoch < options.epochs) await this.#epoch();
+      while (!this.#isDone()) await this.#epoch();
       await this.#takeBest();
+      await this.#cook();
       return this.#history;
     } finally {
+      freezeForEpoch(this.#plan.parameters, Infinity, options);
       this.#listeners.progress?.stop();
       this.#optimizer.dispose();
+      this.#average?.dispose();
+      this.#ingredients.dispose();
       tf.dispose(this.#snapshot);
       await this.#rows?.close();
     }
@@ -96,6 +113,7 @@ export class TrainingRun {
     this.#requireEpochs(checkpoint.state.position.epoch);
     model.loadStateDict(checkpoint.weights);
     checkpoint.restoreOptimizer(this.#optimizer, parameters);
+    this.#average?.setState(checkpoint.average);
     const { position, epochLoss, best, history, historyLines } = checkpoint.state;
     this.#position = position;
     this.#epochLoss = { ...epochLoss };
@@ -119,24 +137,32 @@ export class TrainingRun {
     );
   }
 
+  #isDone(): boolean {
+    const { epochs, earlyStopping, monitor } = this.#plan.options;
+    if (this.#position.epoch >= epochs) return true;
+    return earlyStopping !== undefined && isStalled(this.#history, monitor, earlyStopping);
+  }
+
   async #epoch(): Promise<void> {
-    const { options, validation } = this.#plan;
+    const { options, parameters } = this.#plan;
+    this.#parameters = freezeForEpoch(parameters, this.#position.epoch, options);
     for await (const group of this.#groups()) {
       await this.#step(group);
       await this.#afterStep();
     }
-    let report: EvaluationReport | undefined;
-    if (validation !== undefined) report = await this.#validate();
+    const report = await this.#validate();
     const epoch = this.#position.epoch + 1;
     const best = betterOf(this.#best, epoch, options.monitor, report);
     const record = this.#epochRecord(epoch, report, best);
-    if (record.best) await this.#keepBest(report);
+    if (record.best) await this.#onAverage(() => this.#keepBest(report));
     this.#best = best;
     this.#history.push(record);
+    const ingredients = await this.#keepIngredient(epoch);
     this.#position = { epoch, batch: 0, step: this.#position.step };
     this.#epochLoss = { sum: 0, rows: 0 };
     await this.#folder?.appendHistory(record);
     await this.#checkpoint();
+    await this.#ingredients.drop(ingredients);
     this.#listeners.progress?.epoch(record);
     await this.#listeners.onEpoch?.(record);
     this.#listeners.signal?.throwIfAborted();
@@ -189,7 +215,9 @@ export class TrainingRun {
     const { epoch, batch, step } = this.#position;
     const firstIndex = epoch * this.#plan.batchesPerEpoch + batch;
     this.#optimizer.learningRate = this.#factor(step);
-    const result = await trainStep(this.#plan, this.#optimizer, group, firstIndex);
+    const plan = { ...this.#plan, parameters: this.#parameters };
+    const afterUpdate = (): void => this.#average?.update(step);
+    const result = await trainStep(plan, this.#optimizer, group, { firstIndex, afterUpdate });
     const finite = Number.isFinite(result.loss + result.gradNorm);
     if (result.rows > 0 && !finite) await this.#diverge(result, group);
     this.#position = { epoch, batch: batch + group.length, step: step + 1 };
@@ -224,18 +252,28 @@ export class TrainingRun {
     await nextTurn();
   }
 
-  async #validate(): Promise<EvaluationReport> {
-    const { model, validation, mode, options } = this.#plan;
-    const { evalBatchSize, maxLength, prefetch } = options;
-    const { signal } = this.#listeners;
+  async #validate(): Promise<EvaluationReport | undefined> {
+    if (this.#plan.validation === undefined) return undefined;
     try {
-      const how = { mode, batchSize: evalBatchSize, maxLength, prefetch, signal };
-      return await evaluateKnown(model, validation!, how, this.#rows!.validation);
+      return await this.#onAverage(() => this.#measure());
     } catch (error) {
       // Behind the last step of the epoch: the run will go on with its validation.
-      if (signal?.aborted === true) await this.#checkpoint();
+      if (this.#listeners.signal?.aborted === true) await this.#checkpoint();
       throw error;
     }
+  }
+
+  /** The figures of the validation rows. */
+  #measure(): Promise<EvaluationReport> {
+    const { model, validation, mode, options } = this.#plan;
+    const { evalBatchSize: batchSize, maxLength, prefetch } = options;
+    const how = { mode, batchSize, maxLength, prefetch, signal: this.#listeners.signal };
+    return evaluateKnown(model, validation!, how, this.#rows!.validation);
+  }
+
+  /** Does something while the model holds the average of its weights, where there is one. */
+  #onAverage<T>(use: () => Promise<T>): Promise<T> {
+    return this.#average === undefined ? use() : this.#average.lend(use);
   }
 
   /** The loss is no number: puts the model back to the last checkpoint and says what happened. */
@@ -282,6 +320,7 @@ export class TrainingRun {
       this.#optimizer,
       this.#plan.identity,
       state,
+      this.#average?.state(),
     );
     this.#savedAt = Date.now();
   }
@@ -291,7 +330,8 @@ export class TrainingRun {
     const { model, validation } = this.#plan;
     if (this.#folder === undefined) {
       tf.dispose(this.#snapshot);
-      this.#snapshot = report === undefined ? {} : model.stateDict();
+      const isLive = report === undefined && this.#average === undefined;
+      this.#snapshot = isLive ? {} : model.stateDict();
       return;
     }
     await model.save(this.#folder.model);
@@ -300,10 +340,36 @@ export class TrainingRun {
     await this.#folder.writeJson('metrics.json', { ...report, epoch, data: validation!.name });
   }
 
+  /** Keeps the weights of an epoch that may go into the soup; those that may, the best first. */
+  async #keepIngredient(epoch: number): Promise<number[]> {
+    const { model, options } = this.#plan;
+    const kept = bestEpochs(this.#history, options.monitor, options.soup);
+    if (kept.includes(epoch)) await this.#onAverage(() => this.#ingredients.keep(model, epoch));
+    return kept;
+  }
+
+  /** Gives the model the soup of its best epochs, and keeps it where it is of more than one. */
+  async #cook(): Promise<void> {
+    const { model, options, validation } = this.#plan;
+    const epochs = bestEpochs(this.#history, options.monitor, options.soup);
+    if (epochs.length === 0) return;
+    const found = this.#ingredients.of(epochs);
+    const load = (weights: StateDict): void => void model.loadStateDict(weights);
+    const soup = await cookSoup(found, options.monitor, load, () => this.#measure());
+    if (this.#folder === undefined || soup.ingredients.length === 1) return;
+    await model.save(this.#folder.model);
+    const { report, ingredients } = soup;
+    const epoch = epochs[0]!;
+    const metrics = { ...report, epoch, soup: ingredients, data: validation!.name };
+    await this.#folder.writeJson('metrics.json', metrics);
+  }
+
   /** Gives the model the weights of the best epoch. */
   async #takeBest(): Promise<void> {
-    const { model, options } = this.#plan;
-    if (this.#best === undefined || this.#best.epoch === options.epochs) return;
+    const { model } = this.#plan;
+    if (this.#best === undefined) return;
+    const isLast = this.#best.epoch === this.#position.epoch;
+    if (isLast && this.#average === undefined) return;
     if (this.#folder === undefined) return void model.loadStateDict(this.#snapshot);
     const best = await readSafetensors(`${this.#folder.model}/model.safetensors`).catch(
       (error: unknown) => {
@@ -316,4 +382,10 @@ export class TrainingRun {
     model.loadStateDict(best);
     tf.dispose(best);
   }
+}
+
+/** An average of everything that a run changes: the trained parameters and the statistics. */
+function createAverage({ model, parameters, options }: RunPlan): WeightAverage | undefined {
+  if (options.ema === 0) return undefined;
+  return new WeightAverage(new Map([...parameters, ...model.namedBuffers()]), options.ema);
 }

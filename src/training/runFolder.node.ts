@@ -3,11 +3,13 @@ import { dirname, join } from 'node:path';
 import { InputError } from '../errors.js';
 import { recoverFolder, writeFileAtomic } from '../weights/files.node.js';
 
-const products = ['model', 'checkpoint', 'metrics.json', 'history.jsonl', 'config.json'] as const;
+const products = [
+  ...(['model', 'checkpoint', 'soup', 'metrics.json', 'history.jsonl', 'config.json'] as const),
+];
 
 /**
  * A folder that holds a run: `model/`, `checkpoint/last.safetensors`, `history.jsonl`,
- * `config.json` and `metrics.json`. Nothing in it names where it stands, so it can be moved.
+ * `config.json`, `metrics.json`, and for a soup `soup/epoch-3.safetensors`. Nothing in it names where it stands, so it can be moved.
  */
 export class RunFolder {
   readonly model: string;
@@ -55,6 +57,20 @@ export class RunFolder {
     const folder = dirname(this.checkpoint);
     for (const name of await readdir(folder)) {
       if (name.startsWith('.last.safetensors.')) await rm(join(folder, name), { force: true });
+    }
+  }
+
+  /** The file of an epoch's weights that may go into a soup. */
+  ingredient(epoch: number): string {
+    return join(this.path, 'soup', `epoch-${epoch}.safetensors`);
+  }
+
+  /** Removes the weights of all epochs but these. */
+  async dropIngredients(kept: readonly number[]): Promise<void> {
+    const folder = join(this.path, 'soup');
+    const names = kept.map((epoch) => `epoch-${epoch}.safetensors`);
+    for (const name of await readdir(folder).catch(() => [])) {
+      if (!names.includes(name)) await rm(join(folder, name), { force: true });
     }
   }
 

@@ -5,13 +5,13 @@ import { batchLoss } from './batchLoss.js';
 import { clipScale, globalNorm } from './clip.js';
 import type { AdamW, NamedTensor } from './optimizer.js';
 import type { RunPlan } from './plan.js';
-import { rowLosses } from './rowLoss.js';
+import { mainMode, rowLosses } from './rowLoss.js';
 import type { RowLosses } from './rowLoss.js';
 
 /** What optimizer steps need to know of their run. */
 export type StepPlan = Pick<
   RunPlan,
-  'model' | 'train' | 'mode' | 'toClass' | 'parameters' | 'options'
+  'model' | 'train' | 'mode' | 'toClass' | 'parameters' | 'options' | 'classWeights'
 >;
 
 /** What one optimizer step came to. */
@@ -24,10 +24,20 @@ export interface StepResult {
   readonly rows: number;
 }
 
+/** Where a step stands in its run. */
+export interface StepPlace {
+  /** The number of the first batch within the run, from 0. */
+  readonly firstIndex: number;
+  /** Called in the pass that updates the parameters, behind it. */
+  readonly afterUpdate?: () => void;
+}
+
 interface Part {
   readonly batch: Batch;
   readonly labels: Int32Array;
   readonly losses: RowLosses;
+  /** The rows with a main loss, each as its class counts. */
+  readonly weight: number;
   /** The number of the batch within the run. */
   readonly index: number;
 }
@@ -40,27 +50,28 @@ type Gradients = Map<string, tf.Tensor>;
  * over all of their rows. The gradient of the last batch is added, clipped and applied in the pass
  * that computes it: only the loss and the norm are read.
  *
- * @param firstIndex the number of the first batch within the run, from 0.
  * @throws InputError where a row has no label.
  */
 export async function trainStep(
   plan: StepPlan,
   optimizer: AdamW,
   batches: readonly Batch[],
-  firstIndex: number,
+  { firstIndex, afterUpdate }: StepPlace,
 ): Promise<StepResult> {
   const parts = batches.map((batch, i) => partOf(plan, batch, firstIndex + i));
   const used = parts.filter(({ losses }) => losses.rows > 0);
   const rows = used.reduce((sum, { losses }) => sum + losses.rows, 0);
+  const divisor = used.reduce((sum, { weight }) => sum + weight, 0);
   const gradients: Gradients = new Map();
   const result = { loss: rows === 0 ? NaN : 0, gradNorm: 0, rows };
   try {
     for (const part of used) {
-      const value = addGradients(gradients, plan, part, rows);
+      const value = addGradients(gradients, plan, part, divisor);
       const norm =
         part === used.at(-1)
           ? applyGradients(optimizer, gradients, plan.options.maxGradNorm)
           : undefined;
+      if (norm !== undefined) afterUpdate?.();
       result.loss += await read(value);
       if (norm !== undefined) result.gradNorm = await read(norm);
       if (!Number.isFinite(result.loss)) break;
@@ -78,15 +89,30 @@ function partOf(plan: StepPlan, batch: Batch, index: number): Part {
     throw new InputError(`training: every row must have a label, got none in ${row}`);
   }
   const losses = rowLosses(batch, plan.mode, plan.options.auxiliary);
-  return { batch, labels: batch.labels.map(plan.toClass), losses, index };
+  const labels = batch.labels.map(plan.toClass);
+  return { batch, labels, losses, weight: weightOf(plan, batch, labels, losses), index };
+}
+
+function weightOf(
+  { mode, classWeights }: StepPlan,
+  batch: Batch,
+  labels: Int32Array,
+  losses: RowLosses,
+): number {
+  if (classWeights === undefined) return losses.rows;
+  let sum = 0;
+  labels.forEach((label, row) => {
+    if (mainMode(batch, row, mode) !== undefined) sum += classWeights[label]!;
+  });
+  return sum;
 }
 
 /** Adds the gradients of a batch to those before it; the loss is returned unread. */
-function addGradients(sums: Gradients, plan: StepPlan, part: Part, rows: number): tf.Scalar {
-  const { model, parameters, options } = plan;
+function addGradients(sums: Gradients, plan: StepPlan, part: Part, divisor: number): tf.Scalar {
+  const { model, parameters, options, classWeights } = plan;
   const { batch, labels, losses, index } = part;
   const { value, grads } = tf.variableGrads(
-    () => batchLoss(model, batch, labels, losses, { ...options, index, rows }),
+    () => batchLoss(model, batch, labels, losses, { ...options, classWeights, index, divisor }),
     [...parameters.values()],
   );
   for (const [name, gradient] of Object.entries(grads) as [string, tf.Tensor | null][]) {

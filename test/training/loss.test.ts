@@ -1,8 +1,14 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { softmaxCrossEntropy, targetDistributions } from '../../src/training/loss.js';
-import { describeBackends, take } from '../backends.js';
+import {
+  focalRows,
+  softmaxCrossEntropy,
+  targetDistributions,
+  weightedCrossEntropy,
+} from '../../src/training/loss.js';
+import { describeBackends, expectClose, take } from '../backends.js';
+import more from '../fixtures/loss.json';
 import fixture from '../fixtures/optimizer.json';
 
 describeBackends('loss', () => {
@@ -19,6 +25,56 @@ describeBackends('loss', () => {
         x.dispose();
       });
     }
+  });
+
+  describe('class weights are those of torch.nn.CrossEntropyLoss', () => {
+    for (const oracle of more.weighted) {
+      const { shape, labels, smoothing } = oracle;
+      it(`${shape.join(' x ')}, smoothing ${smoothing}`, async () => {
+        const [rows, classes] = shape as [number, number];
+        const classWeights = Float32Array.from(oracle.weights);
+        const divisor = labels.reduce((sum, label) => sum + classWeights[label]!, 0);
+        const values = targetDistributions(labels, classes, smoothing, classWeights);
+        const x = tf.tensor2d(oracle.logits, [rows, classes]);
+        const f = (logits: tf.Tensor): tf.Scalar => {
+          const shares = tf.fill([rows], 1 / divisor) as tf.Tensor1D;
+          const targets = tf.tensor2d(values, [rows, classes]);
+          return weightedCrossEntropy(logits as tf.Tensor2D, targets, shares);
+        };
+        const { value, grad } = tf.valueAndGrad(f)(x);
+        expectClose(await take(value), [oracle.loss], { relative: 1e-5 });
+        expectClose(await take(grad), oracle.gradient, { relative: 1e-5 });
+        x.dispose();
+      });
+    }
+  });
+
+  describe('the focal loss is that which torch differentiates', () => {
+    for (const oracle of more.focal) {
+      const { shape, labels, gamma } = oracle;
+      it(`${shape.join(' x ')}, gamma ${gamma}`, async () => {
+        const [rows, classes] = shape as [number, number];
+        const x = tf.tensor2d(oracle.logits, [rows, classes]);
+        const targets = tf.tensor2d(targetDistributions(labels, classes), [rows, classes]);
+        const f = (logits: tf.Tensor): tf.Scalar =>
+          tf.mean(focalRows(logits as tf.Tensor2D, targets, gamma));
+        const { value, grad } = tf.valueAndGrad(f)(x);
+        expectClose(await take(value), [oracle.loss], { relative: 1e-4 });
+        expectClose(await take(grad), oracle.gradient, { relative: 1e-4 });
+        tf.dispose([x, targets]);
+      });
+    }
+
+    it('is finite at extreme logits, below gamma 1 too', async () => {
+      const x = tf.tensor2d([1e4, -1e4, -1e4, 1e4], [2, 2]);
+      const targets = tf.tensor2d([1, 0, 1, 0], [2, 2]);
+      const f = (logits: tf.Tensor): tf.Scalar =>
+        tf.sum(focalRows(logits as tf.Tensor2D, targets, 0.5));
+      const { value, grad } = tf.valueAndGrad(f)(x);
+      expect((await take(value))[0]).toBeCloseTo(2e4, 0);
+      expectClose(await take(grad), [0, 0, -1, 1], { absolute: 1e-5 });
+      tf.dispose([x, targets]);
+    });
   });
 
   describe('softmaxCrossEntropy', () => {

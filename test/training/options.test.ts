@@ -77,6 +77,13 @@ describe('options', () => {
     expect(refused({ resume: true, overwrite: true, outputDir: 'x' })).toContain(
       'contradict each other',
     );
+    expect(refused({ freeze: { text: 'yes' } })).toBe(
+      'trainer: freeze.text must be true, false, or a number of epochs, got "yes"',
+    );
+    expect(refused({ classWeights: [1, 0] })).toContain('classWeights must be');
+    expect(refused({ layerDecay: 0 })).toBe('trainer: layerDecay must be above 0, got 0');
+    expect(refused({ earlyStopping: { patience: 0 } })).toContain('at least 1, got 0');
+    expect(refused({ ema: 1 })).toBe('trainer: ema must be below 1, got 1');
     expect(refused({ augment: { rotation: 400 } })).toContain(
       'rotation must be a number from 0 to 180',
     );
