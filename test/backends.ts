@@ -1,16 +1,36 @@
+import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
 import * as tf from '@tensorflow/tfjs-core';
 import { useBackend } from '../src/backends/select.js';
 
-/** The backends that every test of arithmetic runs on; `cpu` is the reference. */
-export const backends = ['cpu', 'onnxruntime'] as const;
+/** The backends that every test of arithmetic runs on where they are present; `cpu` is the reference. */
+export type TestedBackend = 'cpu' | 'onnxruntime' | 'wasm' | 'tensorflow';
 
-/** One test body for every backend that is present; none may leave a tensor behind. */
+/** Those that are present: `tensorflow` where `npm run build:tensorflow` built it. */
+export const backends: readonly TestedBackend[] = [
+  'cpu',
+  'onnxruntime',
+  'wasm',
+  ...(hasTensorFlow() ? (['tensorflow'] as const) : []),
+];
+
+function hasTensorFlow(): boolean {
+  const module = 'node_modules/@tensorflow/tfjs-node/lib/napi-v8/tfjs_binding.node';
+  return existsSync(new URL(`../${module}`, import.meta.url));
+}
+
+/**
+ * One test body for every backend that is present; none may leave a tensor behind.
+ *
+ * @param among only these, where the others lack what is tested.
+ */
 export function describeBackends(
   title: string,
-  body: (backend: (typeof backends)[number]) => void,
+  body: (backend: TestedBackend) => void,
+  among: readonly TestedBackend[] = backends,
 ): void {
-  describe.each(backends)(`${title} on %s`, (backend) => {
+  const tested = backends.filter((backend) => among.includes(backend));
+  describe.each(tested)(`${title} on %s`, (backend) => {
     let before = 0;
     beforeAll(async () => {
       await useBackend(backend);

@@ -3,6 +3,8 @@ import { InputError, messageOf } from '../errors.js';
 import { registerGradients } from './gradients.js';
 import { registerOnnxRuntime } from './onnxruntime/index.js';
 import type { RuntimeOptions } from './onnxruntime/runtime.js';
+import { registerTensorFlowKernels } from './tensorflow/padding.js';
+import { registerWasmKernels } from './wasm/index.js';
 import { registerWebGpuKernels } from './webgpu/index.js';
 
 /** The backends that a program may ask for. */
@@ -22,10 +24,10 @@ interface Candidate {
 
 const candidates: Readonly<Record<BackendName, Candidate>> = {
   onnxruntime: { load: loadOnnxRuntime, install: 'onnxruntime-node' },
-  tensorflow: fromPackage('@tensorflow/tfjs-node'),
+  tensorflow: { load: loadTensorFlowPackage, install: '@tensorflow/tfjs-node' },
   webgpu: { load: loadWebGpu, install: '@tensorflow/tfjs-backend-webgpu' },
   webgl: { load: loadWebGl, install: '@tensorflow/tfjs-backend-webgl' },
-  wasm: fromPackage('@tensorflow/tfjs-backend-wasm'),
+  wasm: { load: loadWasm, install: '@tensorflow/tfjs-backend-wasm' },
   cpu: { load: loadCpu, install: '@tensorflow/tfjs-backend-cpu' },
 };
 
@@ -121,13 +123,15 @@ async function loadWebGl(): Promise<void> {
   await import('@tensorflow/tfjs-backend-webgl');
 }
 
-/** A backend that registers itself when its package is imported. */
-function fromPackage(install: string): Candidate {
-  return {
-    install,
-    load: async () => {
-      env(); // The packages add their flags to TensorFlow.js's environment, which must be there.
-      await import(/* @vite-ignore */ install);
-    },
-  };
+async function loadWasm(): Promise<void> {
+  env();
+  await import('@tensorflow/tfjs-backend-wasm');
+  registerWasmKernels();
+}
+
+async function loadTensorFlowPackage(): Promise<void> {
+  env();
+  const { loadTensorFlow } = await import('./tensorflow/load.node.js');
+  await loadTensorFlow();
+  registerTensorFlowKernels();
 }

@@ -64,8 +64,10 @@ function checkRange(name: string, ids: tf.Tensor, limit: number, field: string):
 // Reading a tensor may cost a whole round trip, and is free where it is an array on the host.
 function isOnHost({ dataId }: tf.Tensor): boolean {
   const backend = tf.backend() as { isOnHost?(dataId: object): boolean };
-  return tf.getBackend() === 'cpu' || backend.isOnHost?.(dataId) === true;
+  return inMainMemory.has(tf.getBackend()) || backend.isOnHost?.(dataId) === true;
 }
+
+const inMainMemory: ReadonlySet<string> = new Set(['cpu', 'wasm', 'tensorflow']);
 
 function show(tensor: tf.Tensor): string {
   return `[${tensor.shape.join(', ')}]`;

@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { useBackend } from '../../src/backends/select.js';
 import { Random } from '../../src/nn/random.js';
 import { expectClose, take } from '../backends.js';
+import type { TestedBackend } from '../backends.js';
 
 export type Shape = readonly number[];
 /** A computation whose result and gradient must be those of `cpu`. */
@@ -34,10 +35,7 @@ export const i32 = (values: number[], shape?: number[]) =>
   tf.tensor(values, shape ?? [values.length], 'int32');
 export const nhwc = (x: tf.Tensor) => x as tf.Tensor4D;
 
-async function outputsOf(
-  backend: 'cpu' | 'onnxruntime',
-  { shapes, compute, range, gradient }: Case,
-) {
+async function outputsOf(backend: TestedBackend, { shapes, compute, range, gradient }: Case) {
   await useBackend(backend);
   const random = new Random('kernels', ...shapes.flat());
   const [low, high] = range ?? [-2, 2];
@@ -67,12 +65,16 @@ async function outputsOf(
 }
 
 /** A test for each case; `title` says what they have in common. */
-export function compareWithCpu(title: string, cases: readonly Case[]): void {
-  describe(`${title} of onnxruntime equal those of cpu, forward and gradient`, () => {
+export function compareWithCpu(
+  title: string,
+  cases: readonly Case[],
+  backend: TestedBackend = 'onnxruntime',
+): void {
+  describe(`${title} of ${backend} equal those of cpu, forward and gradient`, () => {
     afterAll(() => useBackend('cpu'));
     test.each(cases)('$name', async (example) => {
       const expected = await outputsOf('cpu', example);
-      const actual = await outputsOf('onnxruntime', example);
+      const actual = await outputsOf(backend, example);
       expect(actual.shape).toEqual(expected.shape);
       expect(actual.dtype).toBe(expected.dtype);
       expected.outputs.forEach((output, i) =>

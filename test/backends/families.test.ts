@@ -448,105 +448,123 @@ describe('numbers at the edges are those of cpu', () => {
   });
 });
 
-describeBackends('one NaN makes an extreme NaN, wherever it stands', () => {
-  test.each([0, 1, 2, 3])('at %i', async (at) => {
-    const values = [1, 2, 3, 4].map((value, i) => (i === at ? NaN : value));
-    const y = tf.tidy(() => {
-      const x = tf.tensor2d([...values, 5, 6, 7, 8], [2, 4]);
-      return tf.stack([tf.max(x, 1), tf.min(x, 1)]);
-    });
-    expect(await take(y)).toEqual([NaN, 8, NaN, 5]);
-  });
-});
+/** What TensorFlow.js's other backends lack, or have with other edges. */
+const engineAndReference = ['cpu', 'onnxruntime'] as const;
 
-describeBackends('complex numbers', () => {
-  test('have parts, and magnitudes that neither vanish nor overflow', async () => {
-    const [real, imaginary, size] = tf.tidy(() => {
-      const x = tf.complex(tf.tensor1d([3, 3e-30, 3e30]), tf.tensor1d([4, 4e-30, 4e30]));
-      return [tf.real(x), tf.imag(x), tf.abs(x)];
+describeBackends(
+  'one NaN makes an extreme NaN, wherever it stands',
+  () => {
+    test.each([0, 1, 2, 3])('at %i', async (at) => {
+      const values = [1, 2, 3, 4].map((value, i) => (i === at ? NaN : value));
+      const y = tf.tidy(() => {
+        const x = tf.tensor2d([...values, 5, 6, 7, 8], [2, 4]);
+        return tf.stack([tf.max(x, 1), tf.min(x, 1)]);
+      });
+      expect(await take(y)).toEqual([NaN, 8, NaN, 5]);
     });
-    expectClose(await take(real!), [3, 3e-30, 3e30]);
-    expectClose(await take(imaginary!), [4, 4e-30, 4e30]);
-    const sizes = await take(size!);
-    [5, 5e-30, 5e30].forEach((value, i) => expect(sizes[i]! / value).toBeCloseTo(1, 5));
-  });
+  },
+  engineAndReference,
+);
 
-  test.each([1, 2, 3, 5, 8, 12, 31, 100])('a Fourier transform of %i, and back', async (length) => {
-    const wave = Float32Array.from({ length: 2 * length }, (_, i) => Math.sin(i * i + 1));
-    const [spectrum, back] = tf.tidy(() => {
-      const x = tf.complex(
-        tf.tensor2d(wave, [2, length]),
-        tf.tensor2d(wave.toReversed(), [2, length]),
-      );
-      const transformed = tf.fft(x);
-      return [transformed, tf.ifft(transformed)];
+describeBackends(
+  'complex numbers',
+  () => {
+    test('have parts, and magnitudes that neither vanish nor overflow', async () => {
+      const [real, imaginary, size] = tf.tidy(() => {
+        const x = tf.complex(tf.tensor1d([3, 3e-30, 3e30]), tf.tensor1d([4, 4e-30, 4e30]));
+        return [tf.real(x), tf.imag(x), tf.abs(x)];
+      });
+      expectClose(await take(real!), [3, 3e-30, 3e30]);
+      expectClose(await take(imaginary!), [4, 4e-30, 4e30]);
+      const sizes = await take(size!);
+      [5, 5e-30, 5e30].forEach((value, i) => expect(sizes[i]! / value).toBeCloseTo(1, 5));
     });
-    const real = (row: number, i: number) => wave[row * length + i]!;
-    const imaginary = (row: number, i: number) => wave[2 * length - 1 - row * length - i]!;
-    const expected: number[] = [];
-    for (let row = 0; row < 2; row++) {
-      for (let k = 0; k < length; k++) {
-        let [a, b] = [0, 0];
-        for (let i = 0; i < length; i++) {
-          const angle = (-2 * Math.PI * i * k) / length;
-          a += real(row, i) * Math.cos(angle) - imaginary(row, i) * Math.sin(angle);
-          b += real(row, i) * Math.sin(angle) + imaginary(row, i) * Math.cos(angle);
+
+    test.each([1, 2, 3, 5, 8, 12, 31, 100])(
+      'a Fourier transform of %i, and back',
+      async (length) => {
+        const wave = Float32Array.from({ length: 2 * length }, (_, i) => Math.sin(i * i + 1));
+        const [spectrum, back] = tf.tidy(() => {
+          const x = tf.complex(
+            tf.tensor2d(wave, [2, length]),
+            tf.tensor2d(wave.toReversed(), [2, length]),
+          );
+          const transformed = tf.fft(x);
+          return [transformed, tf.ifft(transformed)];
+        });
+        const real = (row: number, i: number) => wave[row * length + i]!;
+        const imaginary = (row: number, i: number) => wave[2 * length - 1 - row * length - i]!;
+        const expected: number[] = [];
+        for (let row = 0; row < 2; row++) {
+          for (let k = 0; k < length; k++) {
+            let [a, b] = [0, 0];
+            for (let i = 0; i < length; i++) {
+              const angle = (-2 * Math.PI * i * k) / length;
+              a += real(row, i) * Math.cos(angle) - imaginary(row, i) * Math.sin(angle);
+              b += real(row, i) * Math.sin(angle) + imaginary(row, i) * Math.cos(angle);
+            }
+            expected.push(a, b);
+          }
         }
-        expected.push(a, b);
-      }
-    }
-    expectClose(await take(spectrum!), expected, { relative: 3e-6, absolute: 1e-6 });
-    const original = Array.from(wave).flatMap((_, i) => [
-      real(Math.floor(i / length), i % length),
-      imaginary(Math.floor(i / length), i % length),
-    ]);
-    expectClose(await take(back!), original, { relative: 3e-6, absolute: 1e-6 });
-  });
-});
-
-describeBackends('what numbers or strings decide', () => {
-  test('unique, of values that are still to be computed', async () => {
-    const { values, indices } = tf.tidy(() =>
-      tf.unique(tf.floorDiv(tf.range(0, 8, 1, 'int32'), 3)),
+        expectClose(await take(spectrum!), expected, { relative: 3e-6, absolute: 1e-6 });
+        const original = Array.from(wave).flatMap((_, i) => [
+          real(Math.floor(i / length), i % length),
+          imaginary(Math.floor(i / length), i % length),
+        ]);
+        expectClose(await take(back!), original, { relative: 3e-6, absolute: 1e-6 });
+      },
     );
-    expect(await take(values)).toEqual([0, 1, 2]);
-    expect(await take(indices)).toEqual([0, 0, 0, 1, 1, 1, 2, 2]);
-  });
+  },
+  engineAndReference,
+);
 
-  test('nonMaxSuppression', async () => {
-    const kept = tf.tidy(() =>
-      tf.image.nonMaxSuppression(
-        tf.tensor2d([0, 0, 1, 1, 0, 0.1, 1, 1.1, 0, 2, 1, 3], [3, 4]),
-        tf.square(tf.tensor1d([0.9, 0.8, 0.7])) as tf.Tensor1D,
-        3,
-        0.5,
-      ),
-    );
-    expect(await take(kept)).toEqual([0, 2]);
-  });
-
-  test('sparse rows add up', async () => {
-    const sums = tf.tidy(() =>
-      tf.sparse.sparseSegmentSum(
-        tf.square(tf.tensor2d([1, 2, 3, 4, 5, 6], [3, 2])) as tf.Tensor2D,
-        tf.tensor1d([0, 2, 1], 'int32'),
-        tf.tensor1d([0, 0, 1], 'int32'),
-      ),
-    );
-    expect(await take(sums)).toEqual([26, 40, 9, 16]);
-  });
-
-  test('strings are stored, moved and compared', async () => {
-    const words = tf.tidy(() => {
-      const x = tf.tensor2d(['a', 'b', 'c', 'd'], [2, 2]);
-      return tf.concat([tf.reshape(x, [4]), tf.slice(tf.reshape(x, [4]), [2], [1])]);
+describeBackends(
+  'what numbers or strings decide',
+  () => {
+    test('unique, of values that are still to be computed', async () => {
+      const { values, indices } = tf.tidy(() =>
+        tf.unique(tf.floorDiv(tf.range(0, 8, 1, 'int32'), 3)),
+      );
+      expect(await take(values)).toEqual([0, 1, 2]);
+      expect(await take(indices)).toEqual([0, 0, 0, 1, 1, 1, 2, 2]);
     });
-    expect(await words.data()).toEqual(['a', 'b', 'c', 'd', 'c'] as never);
-    const same = tf.tidy(() => tf.equal(words, tf.tensor1d(['a', 'x', 'c', 'd', 'x'])));
-    words.dispose();
-    expect(await take(same)).toEqual([1, 0, 1, 1, 0]);
-  });
-});
+
+    test('nonMaxSuppression', async () => {
+      const kept = tf.tidy(() =>
+        tf.image.nonMaxSuppression(
+          tf.tensor2d([0, 0, 1, 1, 0, 0.1, 1, 1.1, 0, 2, 1, 3], [3, 4]),
+          tf.square(tf.tensor1d([0.9, 0.8, 0.7])) as tf.Tensor1D,
+          3,
+          0.5,
+        ),
+      );
+      expect(await take(kept)).toEqual([0, 2]);
+    });
+
+    test('sparse rows add up', async () => {
+      const sums = tf.tidy(() =>
+        tf.sparse.sparseSegmentSum(
+          tf.square(tf.tensor2d([1, 2, 3, 4, 5, 6], [3, 2])) as tf.Tensor2D,
+          tf.tensor1d([0, 2, 1], 'int32'),
+          tf.tensor1d([0, 0, 1], 'int32'),
+        ),
+      );
+      expect(await take(sums)).toEqual([26, 40, 9, 16]);
+    });
+
+    test('strings are stored, moved and compared', async () => {
+      const words = tf.tidy(() => {
+        const x = tf.tensor2d(['a', 'b', 'c', 'd'], [2, 2]);
+        return tf.concat([tf.reshape(x, [4]), tf.slice(tf.reshape(x, [4]), [2], [1])]);
+      });
+      expect(await words.data()).toEqual(['a', 'b', 'c', 'd', 'c'] as never);
+      const same = tf.tidy(() => tf.equal(words, tf.tensor1d(['a', 'x', 'c', 'd', 'x'])));
+      words.dispose();
+      expect(await take(same)).toEqual([1, 0, 1, 1, 0]);
+    });
+  },
+  engineAndReference,
+);
 
 describe('the backend onnxruntime', () => {
   beforeAll(() => useBackend('onnxruntime'));
