@@ -27,7 +27,14 @@ const noFusion = refuse(
   '\\u002Ffusion\\u002F',
   'encoders and fusion do not import each other: pass what is needed as an argument.',
 );
-const noTraining = refuse('\\u002Ftraining\\u002F', 'training may import this, never the reverse.');
+const noTraining = refuse(
+  '\\u002F(training|evaluation)\\u002F',
+  'training and evaluation may import this, never the reverse.',
+);
+const noEvaluation = refuse(
+  '\\u002Fevaluation\\u002F',
+  'evaluation may import training, never the reverse.',
+);
 const onlyBackends = refuse(
   '^\\.\\u002F(?!backends\\u002F|errors\\.js$)',
   'bertresnet/onnxruntime is the backend without the rest of the library.',
@@ -51,7 +58,8 @@ const boundaries = {
   'src/fusion/**/*.ts': [noBackend, noEncoders, noTraining],
   'src/nn/**/*.ts': [noBackend, noEncoders, noFusion, noTraining],
   'src/weights/**/*.ts': [noBackend, noEncoders, noFusion, noTraining],
-  'src/training/**/*.ts': [noBackend],
+  'src/training/**/*.ts': [noBackend, noEvaluation],
+  'src/evaluation/**/*.ts': [noBackend],
   'src/onnx/**/*.ts': [noTraining],
   'src/backends/**/*.ts': [noEncoders, noFusion, noTraining],
   'src/cli/**/*.ts': [onlyPublic],

@@ -86,6 +86,7 @@ export type {
   ModelOptions,
 } from './modelOptions.js';
 export type { Prediction, PredictOptions, RawInput } from './predict.js';
+export type { Calibration, HeadCalibration, PrecisionPoint } from './calibration.js';
 export { OnnxModel } from './onnx/onnxModel.js';
 export type { OnnxOptions } from './onnx/export.js';
 
@@ -127,10 +128,34 @@ export { LineProgress } from './training/progress.js';
 export type { LineProgressOptions, ProgressReporter, RunInfo } from './training/progress.js';
 export { AdamW } from './training/optimizer.js';
 export type { AdamWMoments, AdamWOptions } from './training/optimizer.js';
-export { evaluate } from './training/evaluate.js';
+export { answerRows, evaluate } from './training/evaluate.js';
 export type { EvaluateOptions, EvaluationReport, ModeReport } from './training/evaluate.js';
-export { classificationReport } from './training/metrics.js';
-export type { ClassificationReport, ClassReport } from './training/metrics.js';
+export { RowAnswers } from './training/rowAnswers.js';
+export type { AnswersOf, Logits, ModeAnswers } from './training/rowAnswers.js';
+export { classificationReport, reliabilityBins } from './training/metrics.js';
+export type {
+  ClassificationReport,
+  ClassReport,
+  ReliabilityBin,
+  Scores,
+} from './training/metrics.js';
+
+// Whether figures can be trusted
+export { calibrate } from './evaluation/calibrate.js';
+export type { CalibrateOptions } from './evaluation/calibrate.js';
+export { fitTemperature } from './evaluation/temperature.js';
+export type { FittedTemperature } from './evaluation/temperature.js';
+export { bootstrapInterval } from './evaluation/bootstrap.js';
+export type {
+  BootstrapFigure,
+  BootstrapOptions,
+  ConfusionFigure,
+  Interval,
+} from './evaluation/bootstrap.js';
+export { mcnemar } from './evaluation/mcnemar.js';
+export type { McNemarResult } from './evaluation/mcnemar.js';
+export { findLeakage } from './evaluation/leakage.js';
+export type { LeakageOptions, LeakageReport, LeakedPart, LeakedRow } from './evaluation/leakage.js';
 
 // Weights
 export { readSafetensors, writeSafetensors } from './weights/safetensors.js';

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import type { Calibration } from './calibration.js';
 import type { ImageProcessor } from './datasets/image.js';
 import type { BertTokenizer } from './datasets/tokenizer.js';
 import { BertEncoder } from './encoders/bert.js';
@@ -47,6 +48,8 @@ export class BertResNetModel extends Module {
   readonly seed: number;
   tokenizer?: BertTokenizer;
   processor?: ImageProcessor;
+  /** What `calibrate` found: `predict` applies it, `save` keeps it, and training, which outdates it, removes it. */
+  calibration?: Calibration;
   #trainingPasses = 0;
 
   /** @throws InputError where an option cannot be used */
@@ -60,6 +63,7 @@ export class BertResNetModel extends Module {
     this.seed = seed;
     this.tokenizer = options.tokenizer;
     this.processor = options.processor;
+    this.calibration = options.calibration;
     this.textEncoder = this.child(
       'text_encoder',
       text instanceof Module ? text : (scope) => new BertEncoder(text, scope),
@@ -99,9 +103,10 @@ export class BertResNetModel extends Module {
 
   /** What config.json keeps of this model. */
   get config(): ModelConfig {
-    const { labels, hiddenSize, seed, textEncoder, visualEncoder, fusion } = this;
+    const { labels, hiddenSize, seed, textEncoder, visualEncoder, fusion, calibration } = this;
     const [text, image] = [textEncoder.config, visualEncoder.config];
-    return { labels, text, image, fusion: fusion.config, hiddenSize, seed };
+    const parts = { labels, text, image, fusion: fusion.config, hiddenSize, seed };
+    return calibration === undefined ? parts : { ...parts, calibration };
   }
 
   /** Logits [batch, classes]. @throws InputError where an input that the mode needs is missing or unfit */

@@ -1,3 +1,4 @@
+import { readCalibration } from './calibration.js';
 import { ImageProcessor } from './datasets/image.js';
 import type { ImageProcessorOptions } from './datasets/imageConfig.js';
 import type { Resample } from './datasets/imageResize.js';
@@ -83,6 +84,7 @@ export async function readModel(
       labels: config.labels,
       hiddenSize: config.hiddenSize,
       seed: config.seed,
+      calibration: readCalibration(config.calibration, files.source),
       text: options.text ?? textEncoder(config.text, files.source),
       image: options.image ?? imageEncoder(config.image, files.source),
       fusion: options.fusion ?? config.fusion,

@@ -1,4 +1,5 @@
 import type * as tf from '@tensorflow/tfjs-core';
+import type { Calibration } from './calibration.js';
 import type { ImageProcessor } from './datasets/image.js';
 import type { BertTokenizer } from './datasets/tokenizer.js';
 import type { BertConfig } from './encoders/bertConfig.js';
@@ -26,6 +27,8 @@ export interface ModelOptions {
   readonly processor?: ImageProcessor;
   /** Of the first weights and of dropout (default 42). */
   readonly seed?: number;
+  /** What `calibrate` found for these weights. */
+  readonly calibration?: Calibration;
   /** False leaves the weights zero, for a model that loads them next (default true). */
   readonly initialize?: boolean;
 }
@@ -53,6 +56,7 @@ export interface ModelConfig {
   readonly fusion: FusionConfig;
   readonly hiddenSize: number;
   readonly seed: number;
+  readonly calibration?: Calibration;
 }
 
 /** What a model reads; either may be missing. */

@@ -1,4 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { temperatureOf, thresholdFor } from './calibration.js';
+import type { Calibration } from './calibration.js';
 import type { ImageSource } from './datasets/example.js';
 import type { ImageProcessor } from './datasets/image.js';
 import { tokenLengths } from './datasets/rowLengths.js';
@@ -24,6 +26,16 @@ export interface PredictOptions {
   readonly batchSize?: number;
   /** The longest text, in tokens (default: what the encoder reads). */
   readonly maxLength?: number;
+  /**
+   * Abstains from answers of a smaller probability: one threshold for all labels, or one for each
+   * by its name (others abstain from nothing).
+   */
+  readonly threshold?: number | Readonly<Record<string, number>>;
+  /**
+   * Abstains where answers of the label were right less often than this among the rows that the
+   * model was calibrated on: each label's own threshold, for what the row has.
+   */
+  readonly minimumPrecision?: number;
 }
 
 /** The answer to a row. */
@@ -34,6 +46,8 @@ export interface Prediction {
   readonly probability: number;
   /** The probability of each class by its label; they sum to 1. */
   readonly probabilities: Readonly<Record<string, number>>;
+  /** Whether the answer does not reach its threshold: there only where `predict` was given one. */
+  readonly abstained?: boolean;
 }
 
 /** What reads raw rows for a model. */
@@ -41,12 +55,17 @@ export interface RowReader {
   readonly labels: readonly string[];
   readonly tokenizer?: BertTokenizer;
   readonly processor?: ImageProcessor;
+  readonly calibration?: Calibration;
   /** The number of tokens at which texts are cut. */
   textLength(asked?: number): number | undefined;
 }
 
-/** The probabilities of a batch, row-major [batch, labels]. */
-export type Classify = (inputs: ModelInput, mode: Mode) => Promise<ArrayLike<number>>;
+/** The probabilities of a batch, row-major [batch, labels], from logits divided by a temperature. */
+export type Classify = (
+  inputs: ModelInput,
+  mode: Mode,
+  temperature: number,
+) => Promise<ArrayLike<number>>;
 
 /** `predictRows` with a model that computes in TensorFlow.js. */
 export function predict(
@@ -54,8 +73,10 @@ export function predict(
   rows: readonly RawInput[],
   options?: PredictOptions,
 ): Promise<Prediction[]> {
-  return predictRows(model, rows, options, async (inputs, mode) => {
-    const probabilities = tf.tidy(() => tf.softmax(model.forward(inputs, { mode })));
+  return predictRows(model, rows, options, async (inputs, mode, temperature) => {
+    const probabilities = tf.tidy(() =>
+      tf.softmax(tf.div(model.forward(inputs, { mode }), temperature)),
+    );
     try {
       return await probabilities.data();
     } finally {
@@ -83,6 +104,7 @@ export async function predictRows(
   }
   const rowModes = rows.map((row, i) => modeOf(row, i, options.mode));
   for (const mode of new Set(rowModes)) requireReaders(model, mode);
+  checkThresholds(model.labels, options);
   const answers: Prediction[] = [];
   for (const mode of new Set(rowModes)) {
     const ofMode = rowModes.flatMap((rowMode, i) => (rowMode === mode ? [i] : []));
@@ -149,9 +171,15 @@ async function predictBatch(
 ): Promise<Prediction[]> {
   const inputs = await readRows(model, rows, mode, options);
   try {
-    const values = Array.from(await classify(inputs, mode));
+    const temperature = temperatureOf(model.calibration, mode);
+    const values = Array.from(await classify(inputs, mode, temperature));
     const count = model.labels.length;
-    return rows.map((_, i) => answer(model.labels, values.slice(i * count, (i + 1) * count)));
+    const thresholds = thresholdsOf(model, mode, options);
+    return rows.map((_, i) => {
+      const found = answer(model.labels, values.slice(i * count, (i + 1) * count));
+      const least = thresholds?.get(found.label);
+      return least === undefined ? found : { ...found, abstained: found.probability < least };
+    });
   } finally {
     tf.dispose([{ ...inputs.text }, inputs.image ?? []]);
   }
@@ -170,6 +198,40 @@ async function readRows(
   const maxLength = model.textLength(options.maxLength);
   // Few lengths, so that an engine that compiles meets few shapes.
   return { image, text: model.tokenizer!.encode(texts, { maxLength, padToMultipleOf: 8 }) };
+}
+
+/** The least probability of an answer by its label; nothing where no answer is to be withheld. */
+function thresholdsOf(
+  { labels, calibration }: RowReader,
+  mode: Mode,
+  { threshold, minimumPrecision }: PredictOptions,
+): ReadonlyMap<string, number> | undefined {
+  if (threshold === undefined && minimumPrecision === undefined) return undefined;
+  const given = (label: string): number =>
+    typeof threshold === 'number' ? threshold : (threshold?.[label] ?? 0);
+  const precise = (label: string): number =>
+    minimumPrecision === undefined ? 0 : thresholdFor(calibration, mode, label, minimumPrecision);
+  return new Map(labels.map((label) => [label, Math.max(given(label), precise(label))]));
+}
+
+/** @throws InputError where a threshold is no probability, or that of a label which is not there */
+function checkThresholds(
+  labels: readonly string[],
+  { threshold = {}, minimumPrecision = 0 }: PredictOptions,
+): void {
+  const given = typeof threshold === 'number' ? { threshold } : threshold;
+  for (const [name, value] of [
+    ...Object.entries(given),
+    ['minimumPrecision', minimumPrecision] as const,
+  ]) {
+    if (value >= 0 && value <= 1) continue;
+    throw new InputError(`predict: ${name} must be a number from 0 to 1, got ${value}`);
+  }
+  const unknown = Object.keys(threshold).find((label) => !labels.includes(label));
+  if (unknown === undefined) return;
+  throw new InputError(
+    `predict: threshold must name labels of the model (${labels.join(', ')}), got '${unknown}'`,
+  );
 }
 
 function answer(labels: readonly string[], values: ArrayLike<number>): Prediction {

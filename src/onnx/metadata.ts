@@ -1,3 +1,4 @@
+import { readCalibration } from '../calibration.js';
 import { ImageProcessor } from '../datasets/image.js';
 import type { PreprocessorJson } from '../datasets/imageJson.js';
 import type { ImageSize } from '../datasets/imagePixels.js';
@@ -73,6 +74,7 @@ export async function parseMetadata(
   if (maxLength !== undefined && !(maxLength > 0)) throw unfit(source, `max_length is ${limit}`);
   const config = read('config') as ModelConfig | undefined;
   if (typeof config?.text?.modelType !== 'string') throw unfit(source, 'config names no encoder');
+  readCalibration(config.calibration, source);
   const imageSize = read('image_size') as ImageSize | undefined;
   if (mode !== 'text' && !(Number(imageSize?.height) > 0 && Number(imageSize?.width) > 0)) {
     throw unfit(source, `image_size is ${entries.get('image_size')}`);

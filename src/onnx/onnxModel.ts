@@ -3,6 +3,7 @@ import { registerOnnxRuntime } from '../backends/onnxruntime/index.js';
 import type { Executable, Feed, LongFeed } from '../backends/onnxruntime/runtime.js';
 import { ensureBackend } from '../backends/select.js';
 import type { BackendOptions } from '../backends/select.js';
+import type { Calibration } from '../calibration.js';
 import type { ImageProcessor } from '../datasets/image.js';
 import type { ImageSize } from '../datasets/imagePixels.js';
 import type { BertTokenizer } from '../datasets/tokenizer.js';
@@ -33,6 +34,8 @@ export class OnnxModel {
   readonly config: ModelConfig;
   readonly tokenizer?: BertTokenizer;
   readonly processor?: ImageProcessor;
+  /** That of the model which was exported. */
+  readonly calibration?: Calibration;
   readonly #maxLength?: number;
   readonly #imageSize?: ImageSize;
   readonly #program: Executable;
@@ -43,6 +46,7 @@ export class OnnxModel {
     this.config = metadata.config;
     this.tokenizer = metadata.tokenizer;
     this.processor = metadata.processor;
+    this.calibration = metadata.config.calibration;
     this.#maxLength = metadata.maxLength;
     this.#imageSize = metadata.imageSize;
     this.#program = program;
@@ -76,8 +80,12 @@ export class OnnxModel {
   /** The class of each raw row, in their order. @throws InputError where a row cannot be read */
   async predict(rows: readonly RawInput[], options: PredictOptions = {}): Promise<Prediction[]> {
     this.#checkMode(options.mode);
-    return predictRows(this, rows, { ...options, mode: this.mode }, async (inputs) =>
-      softmax(await this.#run(inputs), this.labels.length),
+    return predictRows(
+      this,
+      rows,
+      { ...options, mode: this.mode },
+      async (inputs, _, temperature) =>
+        softmax(await this.#run(inputs), this.labels.length, temperature),
     );
   }
 
@@ -167,13 +175,13 @@ function channelsFirst(values: ArrayLike<number>, pixels: number, channels: numb
   return turned;
 }
 
-/** The probabilities of each row of logits [rows, classes]. */
-function softmax(logits: Float32Array, classes: number): Float32Array {
+/** The probabilities of each row of logits [rows, classes] divided by a temperature. */
+function softmax(logits: Float32Array, classes: number, temperature: number): Float32Array {
   const probabilities = new Float32Array(logits.length);
   for (let start = 0; start < logits.length; start += classes) {
     const row = logits.subarray(start, start + classes);
     const largest = Math.max(...row);
-    const powers = Array.from(row, (value) => Math.exp(value - largest));
+    const powers = Array.from(row, (value) => Math.exp((value - largest) / temperature));
     const sum = powers.reduce((total, power) => total + power, 0);
     powers.forEach((power, i) => (probabilities[start + i] = power / sum));
   }

@@ -13,10 +13,11 @@ import type { Mode } from '../fusion/fusion.js';
 import type { BertResNetModel } from '../model.js';
 import { encodeBatch, holds } from './encodeBatch.js';
 import { nextTurn } from '../eventLoop.node.js';
-import { classificationReport } from './metrics.js';
 import type { ClassificationReport } from './metrics.js';
 import { resolveMode } from './mode.js';
-import { labelMap, mainMode } from './rowLoss.js';
+import { RowAnswers } from './rowAnswers.js';
+import type { Logits } from './rowAnswers.js';
+import { labelMap } from './rowLoss.js';
 
 /** How {@link evaluate} runs. */
 export interface EvaluateOptions {
@@ -39,6 +40,8 @@ export interface EvaluateOptions {
 
 /** The figures of one mode. */
 export interface ModeReport extends ClassificationReport {
+  /** `loss` and `ece` with the temperatures of a model that is calibrated; those above are without. */
+  readonly calibrated?: { readonly loss: number; readonly ece: number };
   /**
    * How many rows lack an input that the mode reads. In mode `both` they are answered by the head
    * of what they have (a row with neither is left out); in a single mode they are left out of all
@@ -82,9 +85,23 @@ export async function evaluate(
   dataset: Dataset,
   options: EvaluateOptions = {},
 ): Promise<EvaluationReport> {
+  return (await answerRows(model, dataset, options)).report();
+}
+
+/**
+ * The answers that {@link evaluate} makes its figures of: the logits of every row, by the head that
+ * gave them.
+ *
+ * @throws InputError as {@link evaluate}.
+ */
+export async function answerRows(
+  model: BertResNetModel,
+  dataset: Dataset,
+  options: EvaluateOptions = {},
+): Promise<RowAnswers> {
   const processor = await openImageThread(model.processor);
   try {
-    return await evaluateKnown(model, dataset, options, { processor });
+    return await answerKnown(model, dataset, options, { processor });
   } finally {
     await processor?.close();
   }
@@ -97,22 +114,45 @@ export async function evaluateKnown(
   options: EvaluateOptions,
   known: KnownRows,
 ): Promise<EvaluationReport> {
+  return (await answerKnown(model, dataset, options, known)).report();
+}
+
+async function answerKnown(
+  model: BertResNetModel,
+  dataset: Dataset,
+  options: EvaluateOptions,
+  known: KnownRows,
+): Promise<RowAnswers> {
   const { signal } = options;
   signal?.throwIfAborted();
   const toClass = labelMap('evaluate', dataset, model.labels);
   const mode = await resolveMode('evaluate', model, dataset, options.mode);
-  const answers = new Answers(mode, dataset, model.labels.length);
+  const { labels, calibration } = model;
+  const answers = new RowAnswers({ mode, labels, name: dataset.name, calibration }, dataset.size);
+  let seen = 0;
   const lengths = known.lengths ?? (await lengthsOf(model, dataset, mode, options));
   const how = batchOptions(model, mode, options);
   const order = lengths && sortedOrder(lengths);
   const { features, processor = model.processor } = known;
   for await (const batch of batches(dataset, { ...how, order, features, processor })) {
     signal?.throwIfAborted();
-    answers.add(batch, await logitsOf(model, batch, mode), toClass);
-    options.onProgress?.(answers.seen, dataset.size);
+    answers.add(batch, classesOf(batch, dataset, toClass), await logitsOf(model, batch, mode));
+    seen += batch.size;
+    options.onProgress?.(seen, dataset.size);
     await nextTurn();
   }
-  return answers.report(model.labels);
+  return answers;
+}
+
+function classesOf(batch: Batch, dataset: Dataset, toClass: (label: number) => number): number[] {
+  return Array.from(batch.labels, (label, row) => {
+    const found = toClass(label);
+    if (found !== -1) return found;
+    const where = dataset.describe(batch.positions[row]!);
+    throw new InputError(
+      `evaluate: every row must have a label, got none in ${where}; predict needs none`,
+    );
+  });
 }
 
 /** How long the texts are, where the mode reads any. */
@@ -135,8 +175,6 @@ function batchOptions(
   return { batchSize, maxLength: model.textLength(maxLength), prefetch, mode, tokenizer };
 }
 
-type Logits = Partial<Record<Mode, Float32Array>>;
-
 /** The logits [rows, classes] of every mode that a batch has the inputs for. */
 async function logitsOf(model: BertResNetModel, batch: Batch, mode: Mode): Promise<Logits> {
   const present = modes.filter((name) => holds(batch, name) && (mode === 'both' || name === mode));
@@ -153,84 +191,5 @@ async function logitsOf(model: BertResNetModel, batch: Batch, mode: Mode): Promi
     return Object.fromEntries(present.map((name, i) => [name, values[i]]));
   } finally {
     tf.dispose(logits);
-  }
-}
-
-/** The answers of one mode, each in the place of its row: in whatever order they come, sums are the same. */
-class ModeAnswers {
-  /** The class of each row, -1 where it has no answer. */
-  readonly #labels: Int32Array;
-  readonly #logits: Float32Array; // [rows, classes]
-  readonly #missing: { text?: number; image?: number };
-
-  constructor(
-    readonly mode: Mode,
-    rows: number,
-    readonly classes: number,
-  ) {
-    this.#labels = new Int32Array(rows).fill(-1);
-    this.#logits = new Float32Array(rows * classes);
-    this.#missing = { ...(mode !== 'image' && { text: 0 }), ...(mode !== 'text' && { image: 0 }) };
-  }
-
-  get isEmpty(): boolean {
-    return this.#labels.every((label) => label === -1);
-  }
-
-  add(batch: Batch, row: number, label: number, logits: Logits): void {
-    if (this.#missing.text !== undefined && !batch.hasText[row]!) this.#missing.text += 1;
-    if (this.#missing.image !== undefined && !batch.hasImage[row]!) this.#missing.image += 1;
-    const source = mainMode(batch, row, this.mode);
-    if (source === undefined) return;
-    const answer = logits[source]!.subarray(row * this.classes, (row + 1) * this.classes);
-    const position = batch.positions[row]!;
-    this.#logits.set(answer, position * this.classes);
-    this.#labels[position] = label;
-  }
-
-  report(names: readonly string[]): ModeReport {
-    const answered = (index: number): boolean => this.#labels[index] !== -1;
-    const logits = this.#logits.filter((_, i) => answered(Math.floor(i / this.classes)));
-    const labels = this.#labels.filter((_, i) => answered(i));
-    return { ...classificationReport(labels, logits, names), missing: this.#missing };
-  }
-}
-
-/** The answers of all modes that are at hand. */
-class Answers {
-  readonly #modes: readonly ModeAnswers[];
-  seen = 0;
-
-  constructor(
-    readonly mode: Mode,
-    readonly dataset: Dataset,
-    classes: number,
-  ) {
-    const answered = modes.filter((name) => mode === 'both' || name === mode);
-    this.#modes = answered.map((name) => new ModeAnswers(name, dataset.size, classes));
-  }
-
-  add(batch: Batch, logits: Logits, toClass: (label: number) => number): void {
-    for (let row = 0; row < batch.size; row++) {
-      const label = toClass(batch.labels[row]!);
-      if (label === -1) {
-        const where = this.dataset.describe(batch.positions[row]!);
-        throw new InputError(
-          `evaluate: every row must have a label, got none in ${where}; predict needs none`,
-        );
-      }
-      for (const answers of this.#modes) answers.add(batch, row, label, logits);
-    }
-    this.seen += batch.size;
-  }
-
-  report(names: readonly string[]): EvaluationReport {
-    const { mode, dataset } = this;
-    const answered = this.#modes.filter(({ isEmpty }) => !isEmpty);
-    const reports = Object.fromEntries(answered.map((one) => [one.mode, one.report(names)]));
-    const asked = reports[mode];
-    if (asked === undefined)
-      throw new InputError(`evaluate: mode '${mode}' finds no row to answer in ${dataset.name}`);
-    return { mode, ...asked, modes: reports };
   }
 }

@@ -211,16 +211,38 @@ export function expectedCalibrationError(
   probabilities: Scores,
   bins = 15,
 ): number {
+  const found = reliabilityBins(labels, probabilities, bins);
+  const gap = sumOf(found, ({ right, confidence }) => Math.abs(right - confidence));
+  return gap / labels.length;
+}
+
+/** The rows whose confidence, the largest probability, lies in an interval (low, high]. */
+export interface ReliabilityBin {
+  readonly rows: number;
+  /** How many of them are answered rightly. */
+  readonly right: number;
+  /** The sum of their confidences: were they calibrated, about as many would be right. */
+  readonly confidence: number;
+}
+
+/** Rows by their confidence, in `bins` equal intervals (low, high] of 0 to 1: a reliability diagram. */
+export function reliabilityBins(
+  labels: ArrayLike<number>,
+  probabilities: Scores,
+  bins = 15,
+): ReliabilityBin[] {
   const { values, classes } = probabilities;
   const predictions = argMaxRows(probabilities);
-  requireRows('expectedCalibrationError', labels.length, predictions.length);
-  const gaps = new Float64Array(bins); // the sum over a bin's rows of (right - confidence)
+  requireRows('reliabilityBins', labels.length, predictions.length);
+  const found = Array.from({ length: bins }, () => ({ rows: 0, right: 0, confidence: 0 }));
   for (let row = 0; row < labels.length; row++) {
     const confidence = values[row * classes + predictions[row]!]!;
-    const bin = Math.min(bins - 1, Math.max(0, Math.ceil(confidence * bins) - 1));
-    gaps[bin]! += (predictions[row] === labels[row] ? 1 : 0) - confidence;
+    const bin = found[Math.min(bins - 1, Math.max(0, Math.ceil(confidence * bins) - 1))]!;
+    bin.rows += 1;
+    bin.confidence += confidence;
+    if (predictions[row] === labels[row]) bin.right += 1;
   }
-  return gaps.reduce((sum, gap) => sum + Math.abs(gap), 0) / labels.length;
+  return found;
 }
 
 /**

@@ -49,8 +49,12 @@ export function rowLosses(batch: Batch, mode: Mode, auxiliary: AuxiliaryOptions)
  * The mode that answers a row: the one asked for, or for `both` what the row has; undefined where
  * it lacks that.
  */
-export function mainMode(batch: Batch, row: number, mode: Mode): Mode | undefined {
-  const [text, image] = [batch.hasText[row]!, batch.hasImage[row]!];
+export function mainMode(
+  { hasText, hasImage }: Pick<Batch, 'hasText' | 'hasImage'>,
+  row: number,
+  mode: Mode,
+): Mode | undefined {
+  const [text, image] = [hasText[row]!, hasImage[row]!];
   if (mode === 'text') return text ? 'text' : undefined;
   if (mode === 'image') return image ? 'image' : undefined;
   if (text && image) return 'both';

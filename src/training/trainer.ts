@@ -97,6 +97,7 @@ export class Trainer {
     const plan = await planRun(this.model, this.options, train, validation);
     if (validation !== undefined) this.#warnOfDuplicates(train, validation);
     plan.warnings.forEach((warning) => this.#warn(warning));
+    this.model.calibration = undefined; // of weights that will be no more
     const folder = await this.#openFolder(plan);
     const run = new TrainingRun(plan, folder, {
       signal,

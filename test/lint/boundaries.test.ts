@@ -28,6 +28,8 @@ describe('who may import whom', () => {
     ],
     ['src/model.ts', "import './training/trainer.js';", /never the reverse/],
     ['src/weights/a.ts', "import '../training/clip.js';", /never the reverse/],
+    ['src/training/a.ts', "import '../evaluation/mcnemar.js';", /never the reverse/],
+    ['src/model.ts', "import './evaluation/mcnemar.js';", /never the reverse/],
     ['src/onnx/a.ts', "import '../training/clip.js';", /never the reverse/],
     ['src/datasets/a.ts', "export const a = () => import('node:fs');", /import a platform/],
     ['src/a.ts', "import type sharp from 'sharp';", /import a platform/],
@@ -42,6 +44,7 @@ describe('who may import whom', () => {
 
   it.each([
     ['src/training/a.ts', "import '../model.js'; import '../backends/select.js';"],
+    ['src/evaluation/a.ts', "import '../training/metrics.js'; import '../model.js';"],
     ['src/datasets/a.node.ts', "import 'node:fs'; import 'sharp';"],
     ['src/backends/onnxruntime/runtime.node.ts', "import 'onnxruntime-node'; import 'node:os';"],
     ['src/cli/a.ts', "import '../index.js'; import './options.js';"],

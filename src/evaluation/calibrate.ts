@@ -1,0 +1,94 @@
+import type { Calibration, HeadCalibration } from '../calibration.js';
+import type { Dataset } from '../datasets/example.js';
+import { InputError } from '../errors.js';
+import { modes } from '../fusion/fusion.js';
+import type { Mode } from '../fusion/fusion.js';
+import type { BertResNetModel } from '../model.js';
+import { answerRows } from '../training/evaluate.js';
+import type { EvaluateOptions } from '../training/evaluate.js';
+import { argMaxRows, softmaxRows } from '../training/metrics.js';
+import type { ModeAnswers, RowAnswers } from '../training/rowAnswers.js';
+import { precisionCurve } from './precision.js';
+import { fitTemperature } from './temperature.js';
+
+/** How a model is calibrated. */
+export interface CalibrateOptions extends EvaluateOptions {
+  /** Thresholds that fewer rows reach are left out: their precision is luck (default 10). */
+  readonly minimumRows?: number;
+}
+
+/**
+ * Makes a model's probabilities mean what they say: fits the temperature of each of its heads (text,
+ * image, both) on rows that it was not trained on, and finds the thresholds above which its answers
+ * are as precise as may be asked for. The model keeps them: `predict` applies them, `save` writes
+ * them to config.json.
+ *
+ * ```ts
+ * await calibrate(model, validation);
+ * const [answer] = await model.predict(rows, { minimumPrecision: 0.9 });
+ * ```
+ *
+ * @param rows the rows, or the answers of this model to them that `answerRows` gave
+ * @throws InputError as `evaluate`, and where an option cannot be used.
+ */
+export async function calibrate(
+  model: BertResNetModel,
+  rows: Dataset | RowAnswers,
+  options: CalibrateOptions = {},
+): Promise<Calibration> {
+  const { minimumRows = 10 } = options;
+  if (!Number.isInteger(minimumRows) || minimumRows < 1) {
+    throw new InputError(`calibrate: minimumRows must be an integer >= 1, got ${minimumRows}`);
+  }
+  const answers = 'headOf' in rows ? rows : await answerRows(model, rows, options);
+  const heads = modes.flatMap((head) => {
+    const own = answersOf(answers, head);
+    const { labels } = model;
+    return own.labels.length === 0 ? [] : [[head, calibrateHead(own, labels, minimumRows)]];
+  });
+  model.calibration = { data: answers.of.name, heads: Object.fromEntries(heads) };
+  return model.calibration;
+}
+
+/** The answers that a head gave itself, in the mode of its name. */
+function answersOf(answers: RowAnswers, head: Mode): ModeAnswers {
+  if (!answers.modes.includes(head)) return { ...empty };
+  const { positions, labels, heads, logits } = answers.in(head);
+  const classes = answers.of.labels.length;
+  const own = (row: number): boolean => heads[row] === head;
+  return {
+    positions: positions.filter((_, row) => own(row)),
+    labels: labels.filter((_, row) => own(row)),
+    heads: heads.filter((_, row) => own(row)),
+    logits: logits.filter((_, i) => own(Math.floor(i / classes))),
+  };
+}
+
+const empty: ModeAnswers = {
+  positions: new Int32Array(),
+  labels: new Int32Array(),
+  heads: [],
+  logits: new Float32Array(),
+};
+
+function calibrateHead(
+  { labels, logits }: ModeAnswers,
+  names: readonly string[],
+  minimumRows: number,
+): HeadCalibration {
+  const classes = names.length;
+  const fitted = fitTemperature(labels, { values: logits, classes });
+  const scaled = Float64Array.from(logits, (logit) => logit / fitted.temperature);
+  const probabilities = softmaxRows({ values: scaled, classes });
+  const predictions = argMaxRows({ values: logits, classes });
+  const answers = Array.from(labels, (label, row) => {
+    const prediction = predictions[row]!;
+    const probability = probabilities[row * classes + prediction]!;
+    return { prediction, probability, right: prediction === label };
+  });
+  const precision = names.map((name, c) => {
+    const given = answers.filter(({ prediction }) => prediction === c);
+    return [name, precisionCurve(given, minimumRows)] as const;
+  });
+  return { ...fitted, rows: labels.length, precision: Object.fromEntries(precision) };
+}
