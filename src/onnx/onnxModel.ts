@@ -68,9 +68,8 @@ export class OnnxModel {
       const isFile =
         (typeof from === 'string' || from instanceof URL) && !/^https?:/.test(String(from));
       const runtime = await registerOnnxRuntime(options).executor.runtime();
-      const program = isFile
-        ? runtime.open(source.name, ['logits'])
-        : runtime.compile(await source.read(0, source.size), ['logits']);
+      const model = isFile ? source.name : await source.read(0, source.size);
+      const program = runtime.open(model, ['logits']);
       return new OnnxModel(metadata, await program.catch((error) => refuse(source.name, error)));
     } finally {
       await source.close();

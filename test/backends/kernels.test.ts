@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { batchNorm } from '../../src/nn/norm.js';
 import { compareWithCpu, i32, nhwc, unary } from './cases.js';
 import type { Case, Shape } from './cases.js';
 
@@ -314,6 +315,11 @@ const cases: Case[] = [
       [[2, 7, 6, 3], [1, 1, 3, 4], 2, 'valid', 1],
       [[2, 9, 9, 3], [3, 3, 3, 4], 1, 'valid', 2],
       [[1, 11, 10, 3], [7, 7, 3, 4], 2, 3, 1],
+      // Maps larger than the filter: the gradient is a convolution with the filter turned.
+      [[2, 15, 9, 3], [2, 3, 3, 4], 1, 'same', 1],
+      [[2, 13, 14, 3], [3, 5, 3, 2], 1, 'valid', 1],
+      [[2, 12, 12, 2], [3, 3, 2, 3], 1, 3, 1],
+      [[2, 11, 8, 3], [1, 1, 3, 4], [2, 3], 'valid', 1],
     ] as [Shape, Shape, number | [number, number], 'same' | 'valid' | number, number][]
   ).map(([x, w, strides, pad, dilations]): Case => ({
     name: `conv2d ${JSON.stringify([x, w, strides, pad, dilations])}`,
@@ -331,6 +337,28 @@ const cases: Case[] = [
     gradient: dilations === 1, // TensorFlow.js has no gradient of a dilated convolution
     relative: 2e-5,
   })),
+  {
+    name: 'maps with strides between two convolutions that keep them as NCHW',
+    shapes: [
+      [2, 9, 8, 3],
+      [3, 3, 3, 4],
+      [1, 1, 4, 2],
+      [3, 3, 2, 2],
+    ],
+    compute: (x, a, b, c) => {
+      const first = tf.relu(tf.conv2d(nhwc(x!), nhwc(a!), 1, 'same'));
+      const strided = tf.conv2d(first, nhwc(b!), [2, 3], 'valid');
+      return tf.conv2d(strided, nhwc(c!), 1, 'same');
+    },
+    relative: 2e-5,
+  },
+  {
+    name: 'batch normalisation of large maps',
+    shapes: [[2, 12, 13, 3], [3], [3]],
+    compute: (x, gamma, beta) =>
+      batchNorm(nhwc(x!), gamma as tf.Tensor1D, beta as tf.Tensor1D, 1e-5, () => {}),
+    relative: 2e-5,
+  },
   {
     name: 'conv2d of OIHW filters, normalised, twice',
     shapes: [[2, 6, 5, 3], [4, 3, 3, 3], [4, 4, 1, 1], [4]],

@@ -1,10 +1,13 @@
 import type { BackendValues } from '@tensorflow/tfjs-core';
+import type { HostNode, Value } from './graph.js';
 import type { Step } from './program.js';
 
 /** A plan on its way. Whoever comes next goes on where the one before has stopped, which then finds nothing to do. */
 export class Execution {
   #next = 0;
   readonly #free: ReadonlyMap<Step, readonly boolean[]>;
+  /** What a program makes for work on the host alone, and that work. */
+  readonly #readers = new Map<Value, HostNode>();
 
   /**
    * @param isHeld whether a tensor holds these bytes. What one holds now may be read by what is recorded before its
@@ -29,6 +32,16 @@ export class Execution {
             ],
       ),
     );
+    for (const step of steps) {
+      if (step.kind !== 'host') continue;
+      for (const value of step.releases) this.#readers.set(value, step.node);
+    }
+  }
+
+  /** The arrays that work on the host, the last to read a value that is made now, reads with it. */
+  readWith(value: Value): BackendValues[] {
+    const { inputs = [] } = this.#readers.get(value) ?? {};
+    return inputs.flatMap(({ buffer }) => (buffer === undefined ? [] : [buffer]));
   }
 
   /** What is to be done now; undefined at the end. */

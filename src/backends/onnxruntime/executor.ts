@@ -1,14 +1,17 @@
+import { util } from '@tensorflow/tfjs-core';
 import type { BackendValues } from '@tensorflow/tfjs-core';
 import { nextTurn } from '../../eventLoop.node.js';
 import { PromiseCache } from './cache.js';
 import { discard } from './discard.js';
 import { Execution } from './execution.js';
+import { sizeOf } from './graph.js';
 import type { DType, TypedArray, Value } from './graph.js';
 import type { ExecutionObserver } from './observer.js';
 import { toOnnx } from './onnx.js';
 import { fingerprint } from './program.js';
 import type { Program, Step } from './program.js';
 import type { Executable, Feed, Runtime, RuntimeLoader } from './runtime.js';
+import { places } from './simd/places.js';
 
 /** What has been executed so far: for tests, benches and the person who debugs a slow model. */
 export interface ExecutionStats {
@@ -109,6 +112,7 @@ export class Executor {
 
   #finish(): void {
     this.#execution = undefined;
+    places.endExecution();
     this.observer?.onFlush?.();
   }
 
@@ -140,7 +144,8 @@ export class Executor {
     if (execution.step !== step) return;
     const feeds = toFeeds(step);
     const started = performance.now();
-    const outputs = executable.runSync?.(feeds) ?? (await executable.run(feeds));
+    const into = executable.writesInto === true ? outputsOf(execution, step) : undefined;
+    const outputs = executable.runSync?.(feeds, into) ?? (await executable.run(feeds, into));
     this.#take(runtime, run, feeds, outputs, performance.now() - started);
     execution.advance();
   }
@@ -150,7 +155,8 @@ export class Executor {
     const executable = this.#executables.getSync(run.key, () => this.#compileSync(runtime, run));
     const feeds = toFeeds(step);
     const started = performance.now();
-    const outputs = executable.runSync!(feeds);
+    const into = executable.writesInto === true ? outputsOf(execution, step) : undefined;
+    const outputs = executable.runSync!(feeds, into);
     this.#take(runtime, run, feeds, outputs, performance.now() - started);
     execution.advance();
   }
@@ -240,6 +246,24 @@ function toFeeds({ program, feeds }: ProgramStep): Feed[] {
   }));
 }
 
+/** Arrays for a program's outputs: gradients beside the parameters that they update, the others anywhere. */
+function outputsOf(execution: Execution, { program, fetches }: ProgramStep): Feed[] {
+  return program.outputs.map(({ name, dtype, shape }, i) => {
+    const size = sizeOf(shape);
+    const neighbour = execution
+      .readWith(fetches[i]!)
+      .find(
+        (array): array is Float32Array =>
+          array instanceof Float32Array && array.length === size && dtype === 'float32',
+      );
+    const place = neighbour && places.takeBeside(neighbour);
+    return {
+      ...{ name, shape, dtype: dtype as DType },
+      data: place ?? (util.makeZerosTypedArray(size, dtype as DType) as TypedArray),
+    };
+  });
+}
+
 /** The bytes of a value that was computed before. */
 function bytesOf(value: Value): TypedArray {
   if (value.error !== undefined) throw value.error;
@@ -251,16 +275,26 @@ function release({ releases }: Step): void {
   for (const value of releases) {
     const { buffer, owned, aliased } = value;
     value.buffer = undefined;
-    if (buffer !== undefined && owned && !aliased) discard(buffer as TypedArray);
+    if (buffer === undefined || !owned || aliased) continue;
+    if (!places.giveBack(buffer as TypedArray)) discard(buffer as TypedArray);
   }
 }
 
 /** What work on the host has written its outputs into belongs to these from now on. */
 function handOver(inputs: readonly Value[], outputs: readonly TypedArray[]): void {
   for (const input of inputs) {
-    const { buffer } = input.buffer as TypedArray;
-    if (outputs.some((output) => output.buffer === buffer)) input.owned = false;
+    const bytes = input.buffer as TypedArray;
+    if (outputs.some((output) => overlap(output, bytes))) input.owned = false;
   }
+}
+
+/** Whether two arrays have bytes in common. */
+function overlap(a: TypedArray, b: TypedArray): boolean {
+  return (
+    a.buffer === b.buffer &&
+    a.byteOffset < b.byteOffset + b.byteLength &&
+    b.byteOffset < a.byteOffset + a.byteLength
+  );
 }
 
 /** Gives values the bytes that the engine made for them. */

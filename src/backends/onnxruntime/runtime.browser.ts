@@ -40,11 +40,12 @@ export async function loadRuntime(options: RuntimeOptions = {}): Promise<Runtime
     name: 'onnxruntime-web',
     advice: adviceFor(options, urls),
     compile: (model, outputs) => compileWith(model, outputs),
-    open: async (path, outputs) => {
-      const data = await readFile(`${path}.data`).catch(() => undefined);
-      const name = path.slice(path.lastIndexOf('/') + 1);
+    open: async (model, outputs) => {
+      if (typeof model !== 'string') return compileWith(model, outputs);
+      const data = await readFile(`${model}.data`).catch(() => undefined);
+      const name = model.slice(model.lastIndexOf('/') + 1);
       const externalData = data === undefined ? [] : [{ path: `${name}.data`, data }];
-      return compileWith(await readFile(path), outputs, { externalData });
+      return compileWith(await readFile(model), outputs, { externalData });
     },
   };
 }

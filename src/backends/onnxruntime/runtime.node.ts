@@ -7,6 +7,7 @@ import type * as Common from 'onnxruntime-common';
 import { messageOf } from '../../errors.js';
 import type { TypedArray } from './graph.js';
 import { operatorTimes } from './profile.js';
+import { ProtobufWriter } from './protobuf.js';
 import type {
   Executable,
   Feed,
@@ -90,22 +91,19 @@ function nativeRuntime(ort: Ort, options: RuntimeOptions): Runtime {
       compile(ort, model, outputs, native);
     return { name, compile: compileWith, open: compileWith };
   }
-  const open = (model: Uint8Array, more: object = {}): NativeSession => {
+  const open = (model: Uint8Array | string, more: object = {}): NativeSession => {
     const session = new binding.InferenceSession();
-    session.loadModel(model.buffer, model.byteOffset, model.byteLength, { ...native, ...more });
+    const options = { ...native, ...more };
+    if (typeof model === 'string') session.loadModel(model, options);
+    else session.loadModel(model.buffer, model.byteOffset, model.byteLength, options);
     return session;
   };
-  const compileSync = (model: Uint8Array, outputs: readonly string[]): Executable =>
-    nativeExecutable(ort, open(model), outputs);
+  const compileSync = (model: Uint8Array): Executable =>
+    inPlaceExecutable(ort, open(withoutCopies(model)));
   return {
     name,
-    compile: (model, outputs) => inTurn(() => compileSync(model, outputs)),
-    open: (path, outputs) =>
-      inTurn(() => {
-        const session = new binding.InferenceSession();
-        session.loadModel(path, native);
-        return nativeExecutable(ort, session, outputs);
-      }),
+    compile: (model) => inTurn(() => compileSync(model)),
+    open: (model, outputs) => inTurn(() => nativeExecutable(ort, open(model), outputs)),
     compileSync,
     profile: (model, outputs, feeds) =>
       profile((options) => open(model, options), outputs, toFeeds(ort, feeds)),
@@ -142,6 +140,61 @@ function nativeExecutable(
   };
 }
 
+/** An output of a type that JavaScript has no array for. */
+const UNREADABLE = 'unreadable';
+const BFLOAT16 = 16;
+
+/**
+ * A program with one more output, the first. The binding writes outputs into the arrays that it is given, and then
+ * copies each into a new one that nobody needs, which for the gradients of a training step takes as long as its
+ * optimizer. It makes those copies in order, and refuses the first: so there are none.
+ */
+function withoutCopies(model: Uint8Array): Uint8Array {
+  // Where a message holds its graph twice, Protocol Buffers' parsers join the two.
+  const more = new ProtobufWriter().message(7, (graph) => {
+    graph.message(1, (node) => {
+      node.string(2, UNREADABLE).string(4, 'Constant');
+      node.message(5, (attribute) => {
+        attribute.string(1, 'value').int(20, 4);
+        attribute.message(5, (tensor) => tensor.ints(1, [1]).int(2, BFLOAT16).bytes(9, ZERO));
+      });
+    });
+    graph.message(12, (output) => {
+      output.string(1, UNREADABLE).message(2, (type) =>
+        type.message(1, (tensor) => {
+          tensor.int(1, BFLOAT16);
+          tensor.message(2, (shape) => shape.message(1, (dimension) => dimension.int(1, 1)));
+        }),
+      );
+    });
+  });
+  return new Uint8Array(Buffer.concat([more.finish(), model]));
+}
+
+const ZERO = new Uint8Array(2);
+
+/** A program made by `withoutCopies`. */
+function inPlaceExecutable(ort: Ort, session: NativeSession): Executable {
+  const runSync = (
+    feeds: readonly (Feed | LongFeed)[],
+    into: readonly Feed[] = [],
+  ): TypedArray[] => {
+    try {
+      session.run(toFeeds(ort, feeds), { [UNREADABLE]: null, ...toFeeds(ort, into) }, {});
+    } catch (error) {
+      // Thrown once everything was computed.
+      if (!messageOf(error).startsWith(`Tensor type (${BFLOAT16}) is not supported`)) throw error;
+    }
+    return into.map(({ data }) => data);
+  };
+  return {
+    writesInto: true,
+    run: (feeds, into) => inTurn(() => runSync(feeds, into)),
+    runSync,
+    release: async () => session.dispose(),
+  };
+}
+
 async function wasmRuntime(options: RuntimeOptions): Promise<Runtime> {
   const ort = (await import('onnxruntime-web')) as unknown as Ort & { env: Common.Env };
   const { availableParallelism } = await import('node:os');
@@ -152,9 +205,10 @@ async function wasmRuntime(options: RuntimeOptions): Promise<Runtime> {
     name: 'onnxruntime-web',
     advice: ADVICE,
     compile: (model, outputs) => compile(ort, model, outputs, wasm),
-    open: async (path, outputs) => {
-      const externalData = await readDataFile(path);
-      return compile(ort, await readFile(path), outputs, { ...wasm, externalData });
+    open: async (model, outputs) => {
+      if (typeof model !== 'string') return compile(ort, model, outputs, wasm);
+      const externalData = await readDataFile(model);
+      return compile(ort, await readFile(model), outputs, { ...wasm, externalData });
     },
   };
 }

@@ -16,10 +16,16 @@ export interface LongFeed extends Omit<Feed, 'dtype' | 'data'> {
 
 /** A compiled program. */
 export interface Executable {
-  /** Runs it and returns its outputs' bytes in the order of the program's outputs. */
-  run(feeds: readonly (Feed | LongFeed)[]): Promise<TypedArray[]>;
+  /** Set where `run` writes its outputs into arrays that are given, rather than returning new ones. */
+  readonly writesInto?: true;
+  /**
+   * Runs it and returns its outputs' bytes in the order of the program's outputs.
+   *
+   * @param into for an executable that `writesInto`: the outputs, of which the data is written and returned.
+   */
+  run(feeds: readonly (Feed | LongFeed)[], into?: readonly Feed[]): Promise<TypedArray[]>;
   /** The same within the call; absent where the platform cannot. */
-  runSync?(feeds: readonly (Feed | LongFeed)[]): TypedArray[];
+  runSync?(feeds: readonly (Feed | LongFeed)[], into?: readonly Feed[]): TypedArray[];
   /** Gives its memory back. */
   release(): Promise<void>;
 }
@@ -62,12 +68,15 @@ export interface Runtime {
   readonly name: string;
   /** Set where a better one could be had: how. */
   readonly advice?: string;
-  /** Compiles the bytes of an ONNX model whose outputs have these names. */
+  /** Compiles the bytes of a program whose outputs have these names. */
   compile(model: Uint8Array, outputs: readonly string[]): Promise<Executable>;
   /** The same within the call, to what has a `runSync`; absent where the platform cannot. */
   compileSync?(model: Uint8Array, outputs: readonly string[]): Executable;
-  /** Compiles an ONNX file, which may keep its weights in a file beside it, `<its name>.data`. */
-  open(path: string, outputs: readonly string[]): Promise<Executable>;
+  /**
+   * Compiles a model from outside: its bytes, or the path of an ONNX file, which may keep its weights in a file beside
+   * it, `<its name>.data`.
+   */
+  open(model: Uint8Array | string, outputs: readonly string[]): Promise<Executable>;
   /** Runs a model for its time by operator; absent where the platform cannot. */
   profile?(model: Uint8Array, outputs: readonly string[], feeds: readonly Feed[]): OperatorTime[];
 }

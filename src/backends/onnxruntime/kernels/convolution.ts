@@ -1,5 +1,5 @@
 import { backend_util } from '@tensorflow/tfjs-core';
-import { emit, isEmpty } from '../graph.js';
+import { emit, isEmpty, sizeOf } from '../graph.js';
 import type { Attribute, Value } from '../graph.js';
 import { reshape, sameShape, transpose, TO_NCHW, TO_NHWC, TO_OIHW } from '../layout.js';
 import { constantOf } from './creation.js';
@@ -117,11 +117,47 @@ const Conv2DBackpropInput: Lowering<ConvAttributes & { inputShape: number[] }> =
   // tf.conv2dTranspose may be given more than the forward pass would make; what is beyond counts for nothing.
   const gradient = slice(dy!, [0, 0, 0, 0], info.outShape);
   if (isPointwise(info)) return pointsInputGradient(gradient, filter!, info);
+  const pads = padsOfTurned(info);
+  if (pads !== undefined && 2 * sizeOf(filter!.shape) < sizeOf(gradient.shape))
+    return convolveTurned(gradient, filter!, info, pads);
   const shape = [info.batchSize, info.inChannels, info.inHeight, info.inWidth];
   const inputs = [toNchw(gradient, info), transpose(filter!, TO_OIHW)];
   const window = { ...windowAttributes(info), output_padding: unreached(info) };
   return fromNchw(emit('ConvTranspose', inputs, { shape, dtype: 'float32' }, window), info);
 };
+
+/**
+ * The padding with which a convolution by the filter turned by half a turn is the gradient; undefined where it is not,
+ * as with strides.
+ */
+function padsOfTurned(info: ConvInfo): number[] | undefined {
+  if (info.strideHeight !== 1 || info.strideWidth !== 1) return undefined;
+  const [height, width] = [info.effectiveFilterHeight - 1, info.effectiveFilterWidth - 1];
+  const [top, left] = [height - info.padInfo.top, width - info.padInfo.left];
+  const bottom = info.inHeight - info.outHeight + height - top;
+  const right = info.inWidth - info.outWidth + width - left;
+  const pads = [top, left, bottom, right];
+  return pads.every((amount) => amount >= 0) ? pads : undefined;
+}
+
+/** ONNX Runtime's Conv is faster than its ConvTranspose, where to turn the filter is little beside the maps. */
+function convolveTurned(dy: Value, filter: Value, info: ConvInfo, pads: number[]): Value {
+  const { filterHeight, filterWidth, inChannels, outChannels } = info;
+  const turned = slice(
+    transpose(filter, [2, 3, 0, 1]), // [in, out, height, width]
+    [0, 0, filterHeight - 1, filterWidth - 1],
+    [inChannels, outChannels, -1, -1],
+    [1, 1, -1, -1],
+  );
+  const shape = [info.batchSize, inChannels, info.inHeight, info.inWidth];
+  const window = {
+    kernel_shape: [filterHeight, filterWidth],
+    pads,
+    dilations: [info.dilationHeight, info.dilationWidth],
+  };
+  const dx = emit('Conv', [toNchw(dy, info), turned], { shape, dtype: 'float32' }, window);
+  return fromNchw(dx, info);
+}
 
 /** The rows and columns at the far end, padding included, that no window reaches. */
 export function unreached(info: ConvInfo): [number, number] {

@@ -3,6 +3,7 @@ import type { TypedArray, Value } from '../graph.js';
 import { adamW } from '../simd/adamW.js';
 import type { AdamWNumbers } from '../simd/adamW.js';
 import { residence } from '../simd/memory.js';
+import { places } from '../simd/places.js';
 import type { Lowering, LoweringTable } from './lowering.js';
 
 /**
@@ -32,14 +33,17 @@ const AdamW: Lowering<Omit<AdamWNumbers, 'scale'>> = (inputs, numbers) => {
 
 const isGiven = (value: Value | undefined): value is Value => value !== undefined;
 
-/** Gives a variable and its moments, zeros, their place in WebAssembly, or in plain memory where there is none left. */
+/**
+ * Gives a variable and its moments, zeros, their place in WebAssembly, with one for the gradients of later steps beside
+ * them, or in plain memory where there is none left.
+ */
 function settle(variable: TypedArray): readonly [Float32Array, Float32Array, Float32Array] {
-  const arrays =
-    residence.allocate(variable.length, 3) ??
-    [1, 2, 3].map(() => new Float32Array(variable.length));
-  const [p, m, v] = arrays as [Float32Array, Float32Array, Float32Array];
-  p.set(variable);
-  return [p, m, v];
+  const { length } = variable;
+  const settled = residence.allocate(length, 4);
+  const [p, m, v, gradient] = settled ?? [1, 2, 3].map(() => new Float32Array(length));
+  if (gradient !== undefined) places.add(gradient);
+  p!.set(variable);
+  return [p!, m!, v!];
 }
 
 /** Kernels that update parameters. */

@@ -1,5 +1,5 @@
 import type { backend_util } from '@tensorflow/tfjs-core';
-import { sizeOf } from '../graph.js';
+import { emit, sizeOf } from '../graph.js';
 import type { Value } from '../graph.js';
 import {
   reduce,
@@ -10,6 +10,7 @@ import {
   TO_NHWC,
   TO_OIHW,
 } from '../layout.js';
+import { constantOf } from './creation.js';
 import { matMul } from './matrix.js';
 import { pad, slice } from './shape.js';
 
@@ -133,24 +134,43 @@ function everyStride(maps: Value, info: ConvInfo, leading: readonly number[]): V
 /** The inverse of `everyStride`: zeros where no stride lands. Height stands on axis `at`. */
 function spread(maps: Value, info: ConvInfo, at: 1 | 2): Value {
   if (!isStrided(info)) return maps;
+  return at === 2 ? spreadChannelsFirst(maps, info) : spreadChannelsLast(maps, info);
+}
+
+/** A convolution of each channel by itself, transposed, writes the zeros in one pass; padding takes several. */
+function spreadChannelsFirst(maps: Value, info: ConvInfo): Value {
+  const { batchSize, inChannels, inHeight, inWidth, outHeight, outWidth } = info;
+  const strides = [info.strideHeight, info.strideWidth];
+  const rest = [
+    inHeight - (outHeight - 1) * info.strideHeight - 1,
+    inWidth - (outWidth - 1) * info.strideWidth - 1,
+  ];
+  return emit(
+    'ConvTranspose',
+    [maps, constantOf(1, [inChannels, 1, 1, 1], 'float32')],
+    { shape: [batchSize, inChannels, inHeight, inWidth], dtype: 'float32' },
+    { group: inChannels, kernel_shape: [1, 1], strides, output_padding: rest },
+  );
+}
+
+function spreadChannelsLast(maps: Value, info: ConvInfo): Value {
   const { strideHeight, strideWidth, outHeight, outWidth, inHeight, inWidth } = info;
-  const before = maps.shape.slice(0, at);
-  const after = maps.shape.slice(at + 2);
-  const none = (axes: readonly number[]): [number, number][] => axes.map(() => [0, 0]);
-  const apart = pad(reshape(maps, [...before, outHeight, 1, outWidth, 1, ...after]), [
-    ...none(before),
-    [0, 0],
+  const [batch, , , channels] = maps.shape as [number, number, number, number];
+  const none: [number, number] = [0, 0];
+  const apart = pad(reshape(maps, [batch, outHeight, 1, outWidth, 1, channels]), [
+    none,
+    none,
     [0, strideHeight - 1],
-    [0, 0],
+    none,
     [0, strideWidth - 1],
-    ...none(after),
+    none,
   ]);
   const [height, width] = [outHeight * strideHeight, outWidth * strideWidth];
-  const padded = pad(reshape(apart, [...before, height, width, ...after]), [
-    ...none(before),
+  const padded = pad(reshape(apart, [batch, height, width, channels]), [
+    none,
     [0, Math.max(0, inHeight - height)],
     [0, Math.max(0, inWidth - width)],
-    ...none(after),
+    none,
   ]);
-  return slice(padded, [0, 0, 0, 0], [...before, inHeight, inWidth, ...after]);
+  return slice(padded, [0, 0, 0, 0], [batch, inHeight, inWidth, channels]);
 }

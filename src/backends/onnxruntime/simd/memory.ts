@@ -75,11 +75,19 @@ export class Residence {
     const slab =
       this.#slabs.find((candidate) => candidate.fits(length, count)) ?? this.#add(length, count);
     if (slab === undefined) return undefined;
-    return Array.from({ length: count }, () => {
-      const array = slab.allocate(length);
-      this.#collected.register(array, { slab, offset: array.byteOffset, length });
-      return array;
-    });
+    return Array.from({ length: count }, () => this.#allocateIn(slab, length));
+  }
+
+  /** An array of zeros as long as one of these, in the same memory; undefined where that is full. */
+  allocateBeside({ buffer, length }: Float32Array): Float32Array<ArrayBuffer> | undefined {
+    const slab = this.#bySlab.get(buffer);
+    return slab?.fits(length, 1) === true ? this.#allocateIn(slab, length) : undefined;
+  }
+
+  #allocateIn(slab: Slab, length: number): Float32Array<ArrayBuffer> {
+    const array = slab.allocate(length);
+    this.#collected.register(array, { slab, offset: array.byteOffset, length });
+    return array;
   }
 
   #add(length: number, count: number): Slab | undefined {
