@@ -6,7 +6,7 @@ import { resNetConfig } from './encoders/resnetConfig.js';
 import { InputError } from './errors.js';
 import { Fusion, modes } from './fusion/fusion.js';
 import type { Mode } from './fusion/fusion.js';
-import { requireFusion } from './fusion/index.js';
+import { checkFusion } from './fusion/index.js';
 import type { ModelInput, ModelOptions } from './modelOptions.js';
 import type { ForwardContext } from './nn/dropout.js';
 import { Module } from './nn/module.js';
@@ -21,7 +21,7 @@ export function checkOptions({ labels, text, image, fusion, hiddenSize }: ModelO
   if (hiddenSize !== undefined) requireInteger('BertResNetModel', 'hiddenSize', hiddenSize);
   if (text !== undefined && !(text instanceof Module)) bertConfig(text);
   if (image !== undefined && !(image instanceof Module)) resNetConfig(image);
-  if (fusion !== undefined && !(fusion instanceof Fusion)) requireFusion(fusion);
+  if (fusion !== undefined && !(fusion instanceof Fusion)) checkFusion(fusion);
 }
 
 /** There must be at least two labels, each a text of its own. */

@@ -28,7 +28,7 @@ const modelOptions = {
   pooling: choice(['cls', 'mean'], 'What of the text encoder is used (default cls)'),
   fusion: text(
     'NAME',
-    'How features are joined: mlp (default), cnn, attention, attention-original',
+    'How features are joined: mlp (default), late, gmu and others, see docs/fusions.md',
   ),
   hiddenSize: integer("The width of the fusion's hidden layer (default 512)"),
 };

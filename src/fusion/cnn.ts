@@ -3,7 +3,7 @@ import { relu } from '../nn/activations.js';
 import { Conv1d } from '../nn/conv.js';
 import { Linear } from '../nn/linear.js';
 import type { Scope } from '../nn/module.js';
-import { Fusion } from './fusion.js';
+import { Fusion, noOptions } from './fusion.js';
 import type { FusionSizes } from './fusion.js';
 
 /**
@@ -11,6 +11,7 @@ import type { FusionSizes } from './fusion.js';
  * a linear layer: the notebook's `nn.Sequential`, with parameters at `cnn.0`, `cnn.3` and `cnn.7`.
  */
 export class CnnFusion extends Fusion {
+  static readonly options = noOptions;
   readonly conv1: Conv1d;
   readonly conv2: Conv1d;
   readonly classifier: Linear;

@@ -1,9 +1,11 @@
 import * as tf from '@tensorflow/tfjs-core';
+import * as v from 'valibot';
 import { InputError } from '../errors.js';
 import type { ForwardContext } from '../nn/dropout.js';
 import { Linear } from '../nn/linear.js';
 import { Module } from '../nn/module.js';
 import type { Scope } from '../nn/module.js';
+import type { OptionsSchema } from '../schema.js';
 
 /** Which inputs an answer rests on. */
 export const modes = ['text', 'image', 'both'] as const;
@@ -36,6 +38,12 @@ export interface FusionConfig {
   readonly type: string;
   readonly [option: string]: unknown;
 }
+
+/** The configuration of a fusion whose options are known, every default filled in. */
+export type OptionsOf<S extends OptionsSchema> = FusionConfig & v.InferOutput<S>;
+
+/** The options of a fusion that has none. */
+export const noOptions = v.strictObject({});
 
 /** How a fusion runs. */
 export interface FusionContext extends ForwardContext {
@@ -87,16 +95,16 @@ export abstract class Fusion extends Module {
   protected abstract both(
     text: tf.Tensor2D,
     image: tf.Tensor2D,
-    context: ForwardContext,
+    context: FusionContext,
   ): tf.Tensor2D;
 
   /** Logits of a text alone. */
-  protected text(text: tf.Tensor2D, _context: ForwardContext): tf.Tensor2D {
+  protected text(text: tf.Tensor2D, _context: FusionContext): tf.Tensor2D {
     return this.mlpText.forward(text);
   }
 
   /** Logits of a picture alone. */
-  protected image(image: tf.Tensor2D, _context: ForwardContext): tf.Tensor2D {
+  protected image(image: tf.Tensor2D, _context: FusionContext): tf.Tensor2D {
     return this.mlpImage.forward(image);
   }
 }

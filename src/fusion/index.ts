@@ -1,20 +1,74 @@
+import type * as v from 'valibot';
 import { InputError } from '../errors.js';
 import type { Scope } from '../nn/module.js';
+import { parseOptions } from '../schema.js';
+import type { OptionsSchema } from '../schema.js';
 import { AttentionFusion, OriginalAttentionFusion } from './attention.js';
+import { BlockFusion } from './block.js';
 import { CnnFusion } from './cnn.js';
+import { ConcatFusion } from './concat.js';
+import { FilmFusion } from './film.js';
 import type { Fusion, FusionConfig, FusionSizes } from './fusion.js';
+import { GatedResidualFusion } from './gatedResidual.js';
+import { GmuFusion } from './gmu.js';
 import { LateFusion } from './late.js';
+import { LowRankFusion } from './lowRank.js';
+import { MaxFusion } from './max.js';
+import { MfbFusion } from './mfb.js';
+import { MfhFusion } from './mfh.js';
+import { MlbFusion } from './mlb.js';
 import { MlpFusion } from './mlp.js';
+import { MutanFusion } from './mutan.js';
+import { ProductFusion } from './product.js';
+import { SqueezeExcitationFusion } from './squeezeExcitation.js';
+import { SumFusion } from './sum.js';
+import { TensorFusion } from './tensorFusion.js';
 
 /** Makes a fusion: `config` holds its type and the options that were given beside it. */
 export type FusionFactory = (sizes: FusionSizes, scope: Scope, config: FusionConfig) => Fusion;
 
-const registry = new Map<string, FusionFactory>([
-  ['mlp', (sizes, scope) => new MlpFusion(sizes, scope)],
-  ['cnn', (sizes, scope) => new CnnFusion(sizes, scope)],
-  ['attention', (sizes, scope) => new AttentionFusion(sizes, scope)],
-  ['late', (sizes, scope) => new LateFusion(sizes, scope)],
-  ['attention-original', (sizes, scope) => new OriginalAttentionFusion(sizes, scope)],
+/** A fusion that is registered. */
+interface Entry {
+  readonly make: FusionFactory;
+  /** Checks the options of a configuration and fills in their defaults, where they are known. */
+  readonly complete?: (config: FusionConfig) => FusionConfig;
+}
+
+/** A class of fusions, and the options that its constructor reads in its configuration. */
+interface FusionClass<S extends OptionsSchema> {
+  readonly options: S;
+  new (sizes: FusionSizes, scope: Scope, config: FusionConfig & v.InferOutput<S>): Fusion;
+}
+
+function entry<S extends OptionsSchema>(Class: FusionClass<S>): Entry {
+  const complete = ({ type, ...options }: FusionConfig): FusionConfig & v.InferOutput<S> => ({
+    type,
+    ...parseOptions(`fusion '${type}'`, Class.options, options),
+  });
+  return { make: (sizes, scope, config) => new Class(sizes, scope, complete(config)), complete };
+}
+
+const registry = new Map<string, Entry>([
+  ['mlp', entry(MlpFusion)],
+  ['concat', entry(ConcatFusion)],
+  ['cnn', entry(CnnFusion)],
+  ['attention', entry(AttentionFusion)],
+  ['attention-original', entry(OriginalAttentionFusion)],
+  ['sum', entry(SumFusion)],
+  ['product', entry(ProductFusion)],
+  ['max', entry(MaxFusion)],
+  ['gmu', entry(GmuFusion)],
+  ['gated-residual', entry(GatedResidualFusion)],
+  ['film', entry(FilmFusion)],
+  ['mlb', entry(MlbFusion)],
+  ['mfb', entry(MfbFusion)],
+  ['mfh', entry(MfhFusion)],
+  ['mutan', entry(MutanFusion)],
+  ['block', entry(BlockFusion)],
+  ['tensor-fusion', entry(TensorFusion)],
+  ['low-rank', entry(LowRankFusion)],
+  ['squeeze-excitation', entry(SqueezeExcitationFusion)],
+  ['late', entry(LateFusion)],
 ]);
 
 /**
@@ -26,7 +80,7 @@ export function registerFusion(type: string, factory: FusionFactory): void {
   if (registry.has(type)) {
     throw new InputError(`registerFusion: '${type}' is registered already; choose another name`);
   }
-  registry.set(type, factory);
+  registry.set(type, { make: factory });
 }
 
 /** The names that `createFusion` knows. */
@@ -37,25 +91,29 @@ export function fusionTypes(): string[] {
 /**
  * Makes a fusion of a registered name, or of `{ type, ...options }`.
  *
- * @throws InputError listing the known names.
+ * @throws InputError listing the known names, or naming every option that is unknown or out of its range.
  */
 export function createFusion(
   config: string | FusionConfig,
   sizes: FusionSizes,
   scope: Scope = {},
 ): Fusion {
-  return requireFusion(config)(
-    sizes,
-    scope,
-    typeof config === 'string' ? { type: config } : config,
-  );
+  return entryOf(config).make(sizes, scope, asConfig(config));
 }
 
-/** The maker of a fusion. @throws InputError listing the known names */
-export function requireFusion(config: string | FusionConfig): FusionFactory {
-  const type = typeof config === 'string' ? config : config.type;
-  const factory = registry.get(type);
-  if (factory !== undefined) return factory;
+/** Refuses what `createFusion` would, before anything is made. @throws InputError as that */
+export function checkFusion(config: string | FusionConfig): void {
+  entryOf(config).complete?.(asConfig(config));
+}
+
+function asConfig(config: string | FusionConfig): FusionConfig {
+  return typeof config === 'string' ? { type: config } : config;
+}
+
+function entryOf(config: string | FusionConfig): Entry {
+  const { type } = asConfig(config);
+  const found = registry.get(type);
+  if (found !== undefined) return found;
   throw new InputError(
     `fusion: unknown type '${type}'; known are ${fusionTypes().join(', ')}, and more by registerFusion`,
   );

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { Fusion } from './fusion.js';
+import { Fusion, noOptions } from './fusion.js';
 import type { FusionSizes } from './fusion.js';
 import type { Scope } from '../nn/module.js';
 
@@ -9,6 +9,8 @@ import type { Scope } from '../nn/module.js';
  * on small data it is the first to try.
  */
 export class LateFusion extends Fusion {
+  static readonly options = noOptions;
+
   constructor(sizes: FusionSizes, scope: Scope = {}) {
     super({ type: 'late' }, sizes, scope);
   }

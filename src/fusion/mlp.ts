@@ -3,7 +3,8 @@ import { relu } from '../nn/activations.js';
 import { Linear } from '../nn/linear.js';
 import { Module } from '../nn/module.js';
 import type { Scope } from '../nn/module.js';
-import { Fusion } from './fusion.js';
+import type { OptionsSchema } from '../schema.js';
+import { Fusion, noOptions } from './fusion.js';
 import type { FusionConfig, FusionSizes } from './fusion.js';
 
 /** A hidden layer with ReLU on the concatenation of two inputs: parameters `fc1`, `fc2`. */
@@ -29,6 +30,7 @@ export class TwoInputMLP extends Module {
 
 /** The default: a hidden layer on both features joined, `mlp_both`. */
 export class MlpFusion extends Fusion {
+  static readonly options: OptionsSchema = noOptions;
   readonly mlpBoth: TwoInputMLP;
 
   constructor(sizes: FusionSizes, scope: Scope = {}, config: FusionConfig = { type: 'mlp' }) {

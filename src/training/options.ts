@@ -4,6 +4,7 @@ import type { Augmentation } from '../datasets/augment.js';
 import { InputError } from '../errors.js';
 import { modes } from '../fusion/fusion.js';
 import type { Mode } from '../fusion/fusion.js';
+import { aboveZero, atLeast, belowOne, integer, parseOptions, share } from '../schema.js';
 import type { ClassWeights } from './classWeights.js';
 import type { EarlyStopping } from './earlyStopping.js';
 import type { FreezeOptions } from './freezing.js';
@@ -197,12 +198,6 @@ export type ResolvedTraining = Required<Omit<Defaulted, 'auxiliary'>> &
 
 type ResolvedRun = Required<Omit<RunOptions, 'outputDir' | 'record'>> & RunOptions;
 
-const atLeast = (least: number) => v.pipe(v.number(), v.finite(), v.minValue(least));
-const integer = (least: number) => v.pipe(v.number(), v.integer(), v.minValue(least));
-const share = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
-const beta = v.pipe(v.number(), v.minValue(0), v.ltValue(1));
-
-const aboveZero = v.pipe(v.number(), v.finite(), v.gtValue(0));
 const frozen = v.optional(v.union([v.boolean(), integer(0)]));
 
 const trainingEntries = {
@@ -216,8 +211,8 @@ const trainingEntries = {
   layerDecay: v.optional(v.pipe(v.number(), v.gtValue(0), v.maxValue(1)), 1),
   weightDecay: v.optional(atLeast(0), 0.01),
   decay: v.optional(v.picklist(['matrices', 'all']), 'matrices'),
-  beta1: v.optional(beta, 0.9),
-  beta2: v.optional(beta, 0.999),
+  beta1: v.optional(belowOne, 0.9),
+  beta2: v.optional(belowOne, 0.999),
   epsilon: v.optional(atLeast(0), 1e-8),
   schedule: v.optional(v.picklist(scheduleNames), 'cosine'),
   warmupRatio: v.optional(share, 0.1),
@@ -246,7 +241,7 @@ const trainingEntries = {
     {},
   ),
   gradualUnfreezing: v.optional(integer(0), 0),
-  ema: v.optional(beta, 0),
+  ema: v.optional(belowOne, 0),
   soup: v.optional(integer(0), 0),
   earlyStopping: v.optional(
     v.strictObject({ patience: integer(1), minDelta: v.optional(atLeast(0), 0) }),
@@ -284,9 +279,7 @@ export const trainingOptionNames = Object.keys(trainingEntries) as (keyof Traini
  * @throws InputError naming every option that is unknown or out of its range.
  */
 export function resolveOptions(options: TrainingOptions & RunOptions): ResolvedOptions {
-  const result = v.safeParse(schema, options);
-  if (!result.success) throw new InputError(`trainer: ${result.issues.map(problem).join('; ')}`);
-  const resolved = result.output as ResolvedOptions;
+  const resolved = parseOptions('trainer', schema, options, unions) as ResolvedOptions;
   requireFolder(resolved);
   if (resolved.augment !== undefined) checkAugmentation(resolved.augment);
   return resolved;
@@ -311,43 +304,3 @@ const unions: Readonly<Record<string, string>> = {
   freeze: 'true, false, or a number of epochs',
   cacheFeatures: 'true, false, or a folder',
 };
-
-function problem(issue: v.BaseIssue<unknown>): string {
-  const path = pathOf(issue);
-  if (issue.type === 'union') {
-    return `${path} must be ${unions[topOf(issue)]}, got ${issue.received}`;
-  }
-  if (issue.type === 'strict_object' && issue.expected === 'never') {
-    return `unknown option '${path}'; known: ${known(path)}`;
-  }
-  return `${path} must be ${expectation(issue)}, got ${issue.received}`;
-}
-
-function pathOf(issue: v.BaseIssue<unknown>): string {
-  return issue.path?.map(({ key }) => String(key)).join('.') ?? 'options';
-}
-
-function topOf(issue: v.BaseIssue<unknown>): string {
-  return String(issue.path?.[0]?.key);
-}
-
-function known(path: string): string {
-  const nested = { auxiliary: 'weight, reachEncoders', earlyStopping: 'patience, minDelta' };
-  const known = { ...nested, freeze: 'text, image, parameters' };
-  const owner = Object.entries(known).find(([name]) => path.startsWith(`${name}.`));
-  return owner?.[1] ?? Object.keys(schema.entries).join(', ');
-}
-
-function expectation({ type, requirement, expected }: v.BaseIssue<unknown>): string {
-  const bound = String(requirement);
-  if (type === 'integer') return 'an integer';
-  if (type === 'finite') return 'finite';
-  if (type === 'min_value') return `at least ${bound}`;
-  if (type === 'max_value') return `at most ${bound}`;
-  if (type === 'lt_value') return `below ${bound}`;
-  if (type === 'gt_value') return `above ${bound}`;
-  if (type === 'non_empty') return 'a non-empty text';
-  if (type === 'picklist')
-    return `one of ${expected!.replace(/[()]/g, '').replaceAll(' | ', ', ')}`;
-  return expected === null ? 'valid' : `a ${expected}`;
-}

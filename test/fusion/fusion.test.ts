@@ -77,8 +77,8 @@ describeBackends('the registry', () => {
   });
 
   test('refuses names that are unknown or taken', () => {
-    expect(() => createFusion('sum', sizes)).toThrow(
-      /unknown type 'sum'; known are mlp, cnn, attention, /,
+    expect(() => createFusion('average', sizes)).toThrow(
+      /unknown type 'average'; known are mlp, concat, cnn, attention, /,
     );
     expect(() => registerFusion('mlp', () => createFusion('cnn', sizes))).toThrow(
       /'mlp' is registered already/,

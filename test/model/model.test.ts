@@ -186,7 +186,7 @@ describeBackends('BertResNetModel', () => {
     const before = tf.memory().numTensors;
     expect(() => tiny({ text: 'roberta-base' })).toThrow(/'roberta-base' is not a known size/);
     expect(() => tiny({ hiddenSize: 0 })).toThrow(/hiddenSize must be an integer >= 1/);
-    expect(() => tiny({ fusion: 'sum' })).toThrow(/unknown type 'sum'/);
+    expect(() => tiny({ fusion: 'average' })).toThrow(/unknown type 'average'/);
     expect(() => tiny({ image: { depths: [1] } })).toThrow(/lists of one length/);
     expect(tf.memory().numTensors).toBe(before);
   });
