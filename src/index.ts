@@ -72,7 +72,14 @@ export type { EncoderConfig, ImageEncoder, TextEncoder, TextInput } from './enco
 export { createFusion, fusionTypes, registerFusion } from './fusion/index.js';
 export type { FusionFactory } from './fusion/index.js';
 export { Fusion, modes } from './fusion/fusion.js';
-export type { Features, FusionConfig, FusionContext, FusionSizes, Mode } from './fusion/fusion.js';
+export type {
+  Features,
+  FusionConfig,
+  FusionContext,
+  FusionSizes,
+  LossContext,
+  Mode,
+} from './fusion/fusion.js';
 export { TwoInputMLP } from './fusion/mlp.js';
 
 // The model

@@ -50,13 +50,25 @@ export interface FusionContext extends ForwardContext {
   readonly mode: Mode;
 }
 
+/** What the losses of a batch may depend on beside logits and targets. */
+export interface LossContext {
+  readonly mode: Mode;
+  /** [rows]: 1 where a row has a part in the loss of this mode, else 0; such a row's logits mean nothing. */
+  readonly counted: tf.Tensor1D;
+  /** How many epochs are done, a scalar. */
+  readonly epoch: tf.Scalar;
+  /** The cross-entropy of each row, or the form of it that the trainer's options ask for: [rows, classes] to [rows]. */
+  readonly crossEntropy: (logits: tf.Tensor2D, targets: tf.Tensor2D) => tf.Tensor1D;
+}
+
 /**
  * Turns features into logits, in each of the modes. The names of its parameters stand at the top level
  * of a model's state dict.
  *
  * To write one: extend `Fusion`, answer `both`, and register it with `registerFusion`. The single modes
  * have a linear layer of their own, `mlp_text` and `mlp_image`, the same in every fusion here, so that
- * their figures compare; override `text` and `image` for others.
+ * their figures compare; override `text` and `image` for others. The probabilities of an answer are the softmax
+ * of its logits; a fusion whose probabilities come about in another way gives their logarithms.
  */
 export abstract class Fusion extends Module {
   /** What `createFusion` makes this fusion of again. */
@@ -89,6 +101,22 @@ export abstract class Fusion extends Module {
       const text = need(features, 'text', context.mode);
       return this.both(text, need(features, 'image', context.mode), context);
     });
+  }
+
+  /** Whether `rowLosses` rests on the trainer's cross-entropy, whose form its options choose. */
+  get usesCrossEntropy(): boolean {
+    return true;
+  }
+
+  /**
+   * The loss of each row in training, [rows], finite for every row: by default the cross-entropy. It is asked for once a
+   * mode that is trained.
+   *
+   * @param logits [rows, classes], those of the mode
+   * @param targets [rows, classes]: distributions over the classes, each times what its row counts (class weights)
+   */
+  rowLosses(logits: tf.Tensor2D, targets: tf.Tensor2D, context: LossContext): tf.Tensor1D {
+    return context.crossEntropy(logits, targets);
   }
 
   /** Logits of both features. */

@@ -7,11 +7,14 @@ import { AttentionFusion, OriginalAttentionFusion } from './attention.js';
 import { BlockFusion } from './block.js';
 import { CnnFusion } from './cnn.js';
 import { ConcatFusion } from './concat.js';
+import { EvidentialFusion } from './evidential.js';
 import { FilmFusion } from './film.js';
 import type { Fusion, FusionConfig, FusionSizes } from './fusion.js';
 import { GatedResidualFusion } from './gatedResidual.js';
 import { GmuFusion } from './gmu.js';
 import { LateFusion } from './late.js';
+import { LateLearnedFusion } from './lateLearned.js';
+import { LateMeanFusion } from './lateMean.js';
 import { LowRankFusion } from './lowRank.js';
 import { MaxFusion } from './max.js';
 import { MfbFusion } from './mfb.js';
@@ -20,6 +23,8 @@ import { MlbFusion } from './mlb.js';
 import { MlpFusion } from './mlp.js';
 import { MutanFusion } from './mutan.js';
 import { ProductFusion } from './product.js';
+import { ProductOfExpertsFusion } from './productOfExperts.js';
+import { QmfFusion } from './qmf.js';
 import { SqueezeExcitationFusion } from './squeezeExcitation.js';
 import { SumFusion } from './sum.js';
 import { TensorFusion } from './tensorFusion.js';
@@ -69,6 +74,11 @@ const registry = new Map<string, Entry>([
   ['low-rank', entry(LowRankFusion)],
   ['squeeze-excitation', entry(SqueezeExcitationFusion)],
   ['late', entry(LateFusion)],
+  ['late-mean', entry(LateMeanFusion)],
+  ['late-learned', entry(LateLearnedFusion)],
+  ['product-of-experts', entry(ProductOfExpertsFusion)],
+  ['qmf', entry(QmfFusion)],
+  ['evidential', entry(EvidentialFusion)],
 ]);
 
 /**

@@ -1,12 +1,12 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Batch } from '../datasets/batch.js';
 import { modes } from '../fusion/fusion.js';
-import type { Features, Mode } from '../fusion/fusion.js';
+import type { Features, LossContext, Mode } from '../fusion/fusion.js';
 import type { BertResNetModel } from '../model.js';
 import { DropoutSource } from '../nn/dropout.js';
 import { differentiable } from '../nn/ops.js';
 import { encodeBatch, holds } from './encodeBatch.js';
-import { targetDistributions, weightedCrossEntropy } from './loss.js';
+import { crossEntropyRows, focalRows, targetDistributions, weightedSum } from './loss.js';
 import { mixingMatrix } from './mixup.js';
 import type { RowLosses } from './rowLoss.js';
 
@@ -18,6 +18,8 @@ export interface BatchLossOptions {
   readonly seed: number;
   /** The number of the batch within the run: with the seed, it names the random streams. */
   readonly index: number;
+  /** How many epochs were done before this one. */
+  readonly epoch: number;
   /** What the weighted losses are divided by: the rows of the whole step, each as its class counts. */
   readonly divisor: number;
   /** What the rows of each class count; default: all the same. */
@@ -30,7 +32,7 @@ export interface BatchLossOptions {
 
 /**
  * The loss of one batch in training, a scalar: the sum of its rows' losses, as {@link RowLosses}
- * weighs them, over the rows of the step. Batches of one step therefore add up to the mean that one
+ * weighs them, over the rows of the step; what a row's loss is, the fusion says. Batches of one step therefore add up to the mean that one
  * larger batch would have. With class weights it is the mean by weight, as PyTorch's.
  *
  * Everything that changes from step to step enters as a tensor, so that the graph stays the same.
@@ -48,9 +50,10 @@ export function batchLoss(
     const context = { training: true, random, gradientCheckpointing };
     const mix = mixer(batch, options);
     const classes = model.labels.length;
-    const { labelSmoothing, classWeights, focalGamma } = options;
+    const { labelSmoothing, classWeights } = options;
     const values = targetDistributions(labels, classes, labelSmoothing, classWeights);
     const targets = mix(tf.tensor2d(values, [batch.size, classes]));
+    const about = { epoch: tf.scalar(options.epoch), crossEntropy: crossEntropyOf(options) };
     const encoded = encodeBatch(model, batch, { ...context, mode: encodedMode(losses, batch) });
     const main = mapFeatures(encoded, mix);
     const single = mapFeatures(encoded, (features) => mix(gate(features, losses.reach)));
@@ -60,11 +63,19 @@ export function batchLoss(
     );
     const terms = used.map((mode) => {
       const logits = model.classify(mode === 'both' ? main : single, { ...context, mode });
+      const counted = tf.tensor1d(losses.weights[mode]!.map((weight) => (weight > 0 ? 1 : 0)));
+      const ofRows = model.fusion.rowLosses(logits, targets, { ...about, mode, counted });
       const weights = losses.weights[mode]!.map((weight) => weight / options.divisor);
-      return weightedCrossEntropy(logits, targets, tf.tensor1d(weights), focalGamma);
+      return weightedSum(ofRows, tf.tensor1d(weights));
     });
     return terms.reduce((sum, term) => tf.add(sum, term));
   });
+}
+
+/** The cross-entropy of each row, or its focal form. */
+function crossEntropyOf({ focalGamma = 0 }: BatchLossOptions): LossContext['crossEntropy'] {
+  if (focalGamma === 0) return crossEntropyRows;
+  return (logits, targets) => focalRows(logits, targets, focalGamma);
 }
 
 /** Only the encoders that a loss needs run. */

@@ -86,24 +86,14 @@ function focalGradient(dy: tf.Tensor, saved: readonly tf.Tensor[], gamma: number
 }
 
 /**
- * The weighted sum of the rows' cross-entropies, a scalar. Weights carry the mean (1 / rows), masks
- * (0) and the share of a loss among several, so that a batch of any mixture of rows has the same
- * graph.
+ * The weighted sum of the rows' losses, a scalar. Weights carry the mean (1 / rows), masks (0) and the
+ * share of a loss among several, so that a batch of any mixture of rows has the same graph.
  *
+ * @param losses [rows]
  * @param weights [rows]
- * @param gamma of the focal loss; 0 for plain cross-entropy
  */
-export function weightedCrossEntropy(
-  logits: tf.Tensor2D,
-  targets: tf.Tensor2D,
-  weights: tf.Tensor1D,
-  gamma = 0,
-): tf.Scalar {
-  return tf.tidy(() => {
-    const rows =
-      gamma === 0 ? crossEntropyRows(logits, targets) : focalRows(logits, targets, gamma);
-    return tf.sum(tf.mul(rows, weights)) as tf.Scalar;
-  });
+export function weightedSum(losses: tf.Tensor1D, weights: tf.Tensor1D): tf.Scalar {
+  return tf.tidy(() => tf.sum(tf.mul(losses, weights)) as tf.Scalar);
 }
 
 /**
@@ -131,6 +121,7 @@ export function softmaxCrossEntropy(
   if (!(total > 0)) throw new InputError('loss: no row has a label and a weight above 0');
   return tf.tidy(() => {
     const targets = tf.tensor2d(targetDistributions(labels, classes, smoothing), [rows, classes]);
-    return weightedCrossEntropy(logits, targets, tf.tensor1d(shares.map((share) => share / total)));
+    const weights = tf.tensor1d(shares.map((share) => share / total));
+    return weightedSum(crossEntropyRows(logits, targets), weights);
   });
 }

@@ -56,6 +56,7 @@ export async function planRun(
   requireLabels(train);
   if (validation !== undefined) requireValidation(validation, model.labels);
   requireValidationFor(options, validation);
+  requireCrossEntropy(model, options);
   const classWeights = await resolveClassWeights(
     options.classWeights,
     model.labels,
@@ -94,6 +95,15 @@ export async function planRun(
     warnings,
     identity,
   };
+}
+
+/** What changes the form of cross-entropy, where the fusion has another loss. */
+function requireCrossEntropy({ fusion }: BertResNetModel, { focalGamma }: ResolvedOptions): void {
+  if (focalGamma === 0 || fusion.usesCrossEntropy) return;
+  throw new InputError(
+    `trainer: focalGamma changes cross-entropy, and the fusion '${fusion.config.type}' has a loss of its own, ` +
+      `got focalGamma ${focalGamma}; leave it out, or take another fusion`,
+  );
 }
 
 /** What rests on the figures of validation rows. */

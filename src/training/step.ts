@@ -11,7 +11,14 @@ import type { RowLosses } from './rowLoss.js';
 /** What optimizer steps need to know of their run. */
 export type StepPlan = Pick<
   RunPlan,
-  'model' | 'train' | 'mode' | 'toClass' | 'parameters' | 'options' | 'classWeights'
+  | 'model'
+  | 'train'
+  | 'mode'
+  | 'toClass'
+  | 'parameters'
+  | 'options'
+  | 'classWeights'
+  | 'batchesPerEpoch'
 >;
 
 /** What one optimizer step came to. */
@@ -109,10 +116,12 @@ function weightOf(
 
 /** Adds the gradients of a batch to those before it; the loss is returned unread. */
 function addGradients(sums: Gradients, plan: StepPlan, part: Part, divisor: number): tf.Scalar {
-  const { model, parameters, options, classWeights } = plan;
+  const { model, parameters, options, classWeights, batchesPerEpoch } = plan;
   const { batch, labels, losses, index } = part;
+  const epoch = Math.floor(index / batchesPerEpoch);
+  const how = { ...options, classWeights, index, epoch, divisor };
   const { value, grads } = tf.variableGrads(
-    () => batchLoss(model, batch, labels, losses, { ...options, classWeights, index, divisor }),
+    () => batchLoss(model, batch, labels, losses, how),
     [...parameters.values()],
   );
   for (const [name, gradient] of Object.entries(grads) as [string, tf.Tensor | null][]) {

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { modes } from '../../src/fusion/fusion.js';
 import type { Fusion, FusionConfig, Mode } from '../../src/fusion/fusion.js';
 import { createFusion } from '../../src/fusion/index.js';
+import { crossEntropyRows } from '../../src/training/loss.js';
 import { describeBackends, expectClose, take } from '../backends.js';
 import { forwardTolerance, gradientTolerance, Oracle } from '../oracle.js';
 
@@ -65,4 +66,36 @@ describeBackends('fusions against their papers in PyTorch', () => {
     tf.dispose([features, first]);
     fusion.dispose();
   });
+
+  test.each(fixtures.filter((name) => new Oracle(`fusions/${name}`).has('losses.both')))(
+    '%s: the losses of rows in each mode and their gradients',
+    async (name) => {
+      const oracle = new Oracle(`fusions/${name}`);
+      const { fusion, features } = load(oracle);
+      const [targets, counted, epoch] = [
+        oracle.tensor<tf.Tensor2D>('targets'),
+        oracle.tensor<tf.Tensor1D>('counted'),
+        oracle.tensor<tf.Scalar>('epoch'),
+      ];
+      const losses = (mode: Mode): tf.Tensor1D =>
+        tf.tidy(() => {
+          const logits = run(fusion, features, mode);
+          return fusion.rowLosses(logits, targets, {
+            ...{ mode, counted, epoch },
+            crossEntropy: crossEntropyRows,
+          });
+        });
+      for (const mode of modes) {
+        await oracle.expect(losses(mode), `losses.${mode}`, forwardTolerance);
+      }
+      const total = (): tf.Scalar =>
+        tf.addN(modes.map((mode) => tf.sum(tf.mul(losses(mode), counted)))) as tf.Scalar;
+      const { value, grads } = tf.variableGrads(total);
+      for (const [parameter, variable] of fusion.namedParameters()) {
+        await oracle.expect(grads[variable.name]!, `lossGradient.${parameter}`, gradientTolerance);
+      }
+      tf.dispose([features, targets, counted, epoch, value]);
+      fusion.dispose();
+    },
+  );
 });

@@ -154,6 +154,9 @@ const optionsOf: Readonly<Record<string, object>> = {
   'tensor-fusion': { dim: 3 },
   'low-rank': { rank: 2 },
   'squeeze-excitation': { ratio: 2.5 },
+  'product-of-experts': { prior: [0.5, 0.25, 0.25] },
+  qmf: { temperature: 3, regularization: 0 },
+  evidential: { annealing: 4 },
 };
 
 const sizes = { textSize: 4, imageSize: 5, hiddenSize: 6, classes: 2 };
@@ -170,6 +173,14 @@ describeBackends('options of fusions', () => {
     [
       { type: 'film', condition: 'both' },
       `fusion 'film': condition must be one of "text", "image", got "both"`,
+    ],
+    [
+      { type: 'product-of-experts', prior: [1, 0] },
+      "fusion 'product-of-experts': prior.1 must be above 0, got 0",
+    ],
+    [
+      { type: 'product-of-experts', prior: [1, 1, 1] },
+      "fusion 'product-of-experts': prior must have a number for each of 2 classes, got 3",
     ],
     [{ type: 'mlp', dim: 3 }, "fusion 'mlp': unknown option 'dim'; known: none"],
   ])('%j is refused', (config, message) => {

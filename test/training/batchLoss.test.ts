@@ -23,7 +23,14 @@ async function step(rows: readonly { text?: string }[], mode: 'both' | 'image') 
   const model = await tinyModel({ initialize: true });
   const batch = await batchOf(model, rows);
   const losses = rowLosses(batch, mode, { weight: 1, reachEncoders: true });
-  const options = { labelSmoothing: 0, mixup: 0, seed: 1, index: 0, divisor: losses.rows };
+  const options = {
+    labelSmoothing: 0,
+    mixup: 0,
+    seed: 1,
+    index: 0,
+    epoch: 0,
+    divisor: losses.rows,
+  };
   const parameters = model.namedParameters();
   const { value, grads } = tf.variableGrads(
     () => batchLoss(model, batch, batch.labels, losses, options),
