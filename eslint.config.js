@@ -60,6 +60,7 @@ const boundaries = {
   'src/weights/**/*.ts': [noBackend, noEncoders, noFusion, noTraining],
   'src/training/**/*.ts': [noBackend, noEvaluation],
   'src/evaluation/**/*.ts': [noBackend],
+  'src/files/**/*.ts': [noBackend, noEncoders, noFusion, noTraining],
   'src/onnx/**/*.ts': [noTraining],
   'src/backends/**/*.ts': [noEncoders, noFusion, noTraining],
   'src/cli/**/*.ts': [onlyPublic],

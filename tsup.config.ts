@@ -49,7 +49,12 @@ export default defineConfig([
   {
     ...shared,
     // For browsers, to be bundled or served as it is: its types are those of the build for Node.
-    entry: { index: 'src/index.ts', onnxruntime: 'src/onnxruntime.ts' },
+    // The worker is what imagePort.browser.ts starts.
+    entry: {
+      index: 'src/index.ts',
+      onnxruntime: 'src/onnxruntime.ts',
+      imageWorker: 'src/datasets/imageWorker.browser.ts',
+    },
     outDir: 'dist/browser',
     format: ['esm'],
     platform: 'browser',

@@ -14,6 +14,8 @@ export { InputError, messageOf } from './errors.js';
 // Rows
 export { CsvDataset } from './datasets/csv.js';
 export type { CsvOptions } from './datasets/csv.js';
+export type { CsvLocation } from './datasets/csvTree.js';
+export type { DirectoryHandle, FileHandle, FileSource, LazyFile } from './files/fileTree.js';
 export type { RoleOptions, Roles } from './datasets/csvColumns.js';
 export { writeCsv } from './datasets/csvWrite.js';
 export type { CsvCell, CsvWriteOptions } from './datasets/csvWrite.js';

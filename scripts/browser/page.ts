@@ -18,25 +18,32 @@ export class BrowserPage {
    * Bundles a module, serves it with folders under prefixes (`/fixtures/`), and opens it in a fresh Chromium.
    *
    * @param module its path
+   * @param workers see `bundlePage`
    */
   static async open(
     module: string,
     folders: Readonly<Record<string, string>> = {},
+    workers: Readonly<Record<string, string>> = {},
   ): Promise<BrowserPage> {
-    const server = await serve(await bundlePage(module), folders);
+    const server = await serve(await bundlePage(module, workers), folders);
     const browser = await launchChromium();
     const page = await browser.newPage();
     const messages: string[] = [];
     page.on('console', (message) => messages.push(`${message.type()}: ${message.text()}`));
     page.on('pageerror', (error) => messages.push(`uncaught: ${error.message}`));
-    await page.goto(`${server.origin}/index.html`);
-    await page
-      .waitForFunction(() => 'exported' in globalThis)
-      .catch((cause: unknown) => {
-        throw new Error(`page: ${module} did not load: ${messages.join('; ')}`, { cause });
-      });
     const devtools = await page.context().newCDPSession(page);
-    return new BrowserPage(server, browser, page, devtools, messages);
+    const opened = new BrowserPage(server, browser, page, devtools, messages);
+    await opened.load().catch(async (cause: unknown) => {
+      await opened.close();
+      throw new Error(`page: ${module} did not load: ${messages.join('; ')}`, { cause });
+    });
+    return opened;
+  }
+
+  /** Loads the page, or loads it again: nothing of what ran in it is left. */
+  async load(): Promise<void> {
+    await this.page.goto(`${this.server.origin}/index.html`);
+    await this.page.waitForFunction(() => 'exported' in globalThis);
   }
 
   /** Calls an exported function with plain data, typed arrays among it, and gives what it resolves to. */

@@ -1,9 +1,13 @@
 import { InputError } from '../errors.js';
-import type { CsvFile } from './csv.node.js';
+import type { FileSource } from '../files/fileTree.js';
+import { hex } from '../files/hash.js';
 import type { RoleOptions, Roles } from './csvColumns.js';
 import { findRoles, listed, quoted } from './csvColumns.js';
+import type { CsvFile } from './csvFile.js';
 import { KeySet } from './csvHash.js';
+import type { CsvImages } from './csvImages.js';
 import type { RowIndex } from './csvIndex.js';
+import type { CsvLocation, OpenedCsv } from './csvTree.js';
 import { placeOf, RowCollector, rowKey } from './csvRows.js';
 import type { BadRowPolicy, Dataset, Example, Part } from './example.js';
 
@@ -17,7 +21,13 @@ export interface CsvOptions extends RoleOptions {
    * Other CSV files (with the same columns): a row whose text and picture both stand in one of them
    * is left out. A path that does not exist as given is looked for beside the CSV file.
    */
-  readonly exclude?: string | readonly string[];
+  readonly exclude?: CsvLocation | readonly CsvLocation[];
+  /**
+   * What holds the pictures, and the CSV file itself where its path names a file in it: a zip, the
+   * files of a folder picker, Blobs by their paths, a directory's handle, a folder's path or address.
+   * Default: the folder of the CSV file.
+   */
+  readonly files?: FileSource;
   /** The labels in the order of their indices; by default those that occur, sorted. */
   readonly labels?: readonly string[];
   /**
@@ -42,7 +52,7 @@ interface Opened {
   readonly rows: RowCollector;
   readonly policy: BadRowPolicy;
   readonly fingerprint: string;
-  readonly resolveImage: (cell: string) => string;
+  readonly images: CsvImages;
 }
 
 /**
@@ -75,18 +85,9 @@ export class CsvDataset implements Dataset {
   readonly fingerprint: string;
   readonly #index: RowIndex;
   readonly #file: CsvFile;
-  readonly #resolveImage: (cell: string) => string;
+  readonly #images: CsvImages;
 
-  private constructor({
-    name,
-    file,
-    columns,
-    roles,
-    rows,
-    policy,
-    fingerprint,
-    resolveImage,
-  }: Opened) {
+  private constructor({ name, file, columns, roles, rows, policy, fingerprint, images }: Opened) {
     this.name = name;
     this.labels = rows.labels;
     this.columns = columns;
@@ -100,52 +101,45 @@ export class CsvDataset implements Dataset {
     this.fingerprint = fingerprint;
     this.#index = rows.index;
     this.#file = file;
-    this.#resolveImage = resolveImage;
+    this.#images = images;
   }
 
   /**
    * Opens a CSV file and judges every row of it.
    *
+   * @param where its path (in a browser, an address or a path of the origin's private file system),
+   * its address, or the file itself.
    * @throws InputError for a file that is absent, empty, not UTF-8 or broken, a column that is
    * missing or could be several, and, under the policy `error`, for the first bad row, with its
    * row, line, column and file.
    */
-  static async open(path: string, options: CsvOptions = {}): Promise<CsvDataset> {
+  static async open(where: CsvLocation, options: CsvOptions = {}): Promise<CsvDataset> {
     checkOptions(options);
-    const { CsvFile, digest } = await import('./csv.node.js');
-    const { ImageFolder, resolveImage } = await import('./csvImages.node.js');
+    const { openCsv } = await import('./csvOpen.js');
+    const { CsvFile } = await import('./csvFile.js');
+    const { sha256 } = await import('../files/hash.node.js');
     const policy = options.onBadRow ?? 'error';
-    const file = await CsvFile.open(path, options.delimiter ?? ',');
+    const opened = await openCsv(where, options.files);
+    const file = new CsvFile(opened.source, options.delimiter ?? ',');
+    const { name } = file;
     const columns = await file.header();
-    const roles = findRoles(columns, options, path);
-    const resolve = (cell: string) => resolveImage(file.folder, cell);
+    const roles = findRoles(columns, options, name);
+    const images = opened.images(options.allowOutside ?? false);
     const rows = new RowCollector({
-      name: path,
+      name,
       columns,
       roles,
       policy,
       labels: options.labels,
-      exclude: await excludedKeys(file, roles, options),
-      images: new ImageFolder(file.folder, options.allowOutside ?? false),
-      resolveImage: resolve,
+      exclude: await excludedKeys(opened, roles, options),
+      images,
     });
-    const hash = await file.scan((record) => rows.visit(record));
+    const hash = sha256().update(await file.scan((record) => rows.visit(record)));
     rows.finish();
-    const fingerprint = digest(
-      hash,
-      JSON.stringify([roles, rows.labels]),
-      ...rows.index.identity(),
-    );
-    return new CsvDataset({
-      name: path,
-      file,
-      columns,
-      roles,
-      rows,
-      policy,
-      fingerprint,
-      resolveImage: resolve,
-    });
+    hash.update(JSON.stringify([roles, rows.labels]));
+    for (const part of rows.index.identity()) hash.update(part);
+    const fingerprint = hex(hash.digest());
+    return new CsvDataset({ name, file, columns, roles, rows, policy, fingerprint, images });
   }
 
   get size(): number {
@@ -193,7 +187,7 @@ export class CsvDataset implements Dataset {
     const { text, image } = this.roles;
     return {
       ...(hasText && { text: cells[this.columns.indexOf(text!)]! }),
-      ...(hasImage && { image: this.#resolveImage(cells[this.columns.indexOf(image!)]!) }),
+      ...(hasImage && { image: this.#images.source(cells[this.columns.indexOf(image!)]!) }),
       ...(label >= 0 && { label }),
     };
   }
@@ -208,23 +202,23 @@ export class CsvDataset implements Dataset {
 
 /** The keys of the rows of other files. */
 async function excludedKeys(
-  file: CsvFile,
+  opened: OpenedCsv,
   roles: Roles,
-  { exclude = [], delimiter = ',' }: CsvOptions,
+  { exclude = [], delimiter = ',', allowOutside = false }: CsvOptions,
 ): Promise<KeySet> {
-  const { CsvFile, findFile } = await import('./csv.node.js');
-  const { resolveImage } = await import('./csvImages.node.js');
+  const { CsvFile } = await import('./csvFile.js');
   const keys = new KeySet();
-  for (const path of typeof exclude === 'string' ? [exclude] : exclude) {
-    const other = await CsvFile.open(findFile(path, file.folder), delimiter);
+  for (const where of Array.isArray(exclude) ? (exclude as readonly CsvLocation[]) : [exclude]) {
+    const { source, images } = await opened.other(where as CsvLocation);
+    const other = new CsvFile(source, delimiter);
     const columns = await other.header();
-    findRoles(columns, { text: roles.text ?? null, image: roles.image ?? null, label: null }, path);
+    const named = { text: roles.text ?? null, image: roles.image ?? null, label: null };
+    findRoles(columns, named, other.name);
     const text = columns.indexOf(roles.text!);
     const image = columns.indexOf(roles.image!);
+    const pictures = images(allowOutside);
     await other.scan(({ cells }) => {
-      if (cells.length === columns.length) {
-        keys.add(rowKey(cells[text], cells[image], (cell) => resolveImage(other.folder, cell)));
-      }
+      if (cells.length === columns.length) keys.add(rowKey(cells[text], cells[image], pictures));
     });
   }
   return keys;

@@ -1,21 +1,14 @@
 import { opendirSync, realpathSync, statSync } from 'node:fs';
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { hashStrings, KeySet } from './csvHash.js';
-import type { ImageProblem } from './csvProblem.js';
-
-/**
- * The absolute path that a cell names, relative to a folder. It says nothing on whether it may be
- * read.
- */
-export function resolveImage(root: string, cell: string): string {
-  return resolve(root, cell.replaceAll('\\', '/'));
-}
+import { isAbsolute as isRooted, nameProblem, outside, unusable } from './csvImages.js';
+import type { CsvImages, ImageProblem } from './csvImages.js';
 
 /**
  * The pictures that lie in a CSV file's folder. Folders are listed once and their files kept as
  * hashes, so that a million rows cost no million system calls.
  */
-export class ImageFolder {
+export class ImageFolder implements CsvImages {
   readonly #root: string;
   readonly #allowOutside: boolean;
   readonly #listed = new Set<string>();
@@ -27,12 +20,19 @@ export class ImageFolder {
     this.#allowOutside = allowOutside;
   }
 
-  /** Why a cell's picture cannot be used, or nothing where it can. */
+  /** The absolute path that a cell names. */
+  place(cell: string): string {
+    return resolve(this.#root, cell.replaceAll('\\', '/'));
+  }
+
+  source(cell: string): string {
+    return this.place(cell);
+  }
+
   problem(cell: string): ImageProblem | undefined {
-    if (/^[a-z][a-z0-9+.-]*:\/\/|^data:/i.test(cell))
-      return unusable('is an address; pictures are read from files');
-    if (cell.includes('\0')) return unusable('holds a NUL character');
-    const path = resolveImage(this.#root, cell);
+    const misnamed = nameProblem(cell);
+    if (misnamed !== undefined) return misnamed;
+    const path = this.place(cell);
     if (!this.#allowOutside && this.#leaves(cell, path))
       return outside('lies outside the folder of the CSV file');
     const folder = dirname(path);
@@ -41,7 +41,7 @@ export class ImageFolder {
   }
 
   #leaves(cell: string, path: string): boolean {
-    return /^([a-z]:|[/\\])/i.test(cell) || this.#isOutside(path);
+    return isRooted(cell) || this.#isOutside(path);
   }
 
   #isOutside(path: string): boolean {
@@ -85,12 +85,4 @@ export class ImageFolder {
         : unusable(`cannot be read (${code})`);
     }
   }
-}
-
-function unusable(detail: string): ImageProblem {
-  return { reason: 'unusable image', detail };
-}
-
-function outside(detail: string): ImageProblem {
-  return { reason: 'image outside', detail: `${detail}; pass allowOutside if that is meant` };
 }

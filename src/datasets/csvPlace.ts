@@ -26,6 +26,11 @@ export class Place {
     this.#start = start;
   }
 
+  /** Where the next record begins, in bytes of the file. */
+  get start(): number {
+    return this.#start;
+  }
+
   /** The line on which the next record begins, as an editor numbers it. */
   get line(): number {
     return this.#lines + this.#emptyLines + 1;

@@ -3,7 +3,7 @@ import { didYouMean, listed, quoted } from './csvColumns.js';
 import type { Roles } from './csvColumns.js';
 import { hashStrings } from './csvHash.js';
 import type { KeySet } from './csvHash.js';
-import type { ImageFolder } from './csvImages.node.js';
+import type { CsvImages } from './csvImages.js';
 import { RowIndex } from './csvIndex.js';
 import type { ScannedRecord } from './csvPlace.js';
 import type { BadRowPolicy, Part } from './example.js';
@@ -19,8 +19,7 @@ export interface RowRules {
   readonly labels?: readonly string[];
   /** The keys of the rows to leave out. */
   readonly exclude: KeySet;
-  readonly images: ImageFolder;
-  readonly resolveImage: (cell: string) => string;
+  readonly images: CsvImages;
 }
 
 interface Problem {
@@ -75,7 +74,7 @@ export class RowCollector {
     if (broken) return this.#drop(record, [broken]);
     const text = this.#cell(record, 'text');
     const image = this.#cell(record, 'image');
-    const key = rowKey(text, image, this.#rules.resolveImage);
+    const key = rowKey(text, image, this.#rules.images);
     if (this.#rules.exclude.has(key)) this.excluded++;
     else this.#judge(record, key, text, image);
   }
@@ -214,9 +213,9 @@ export function placeOf(name: string, record: number, line: number, column?: str
 export function rowKey(
   text: string | undefined,
   image: string | undefined,
-  resolveImage: (cell: string) => string,
+  images: CsvImages,
 ): number {
-  return hashStrings(text, image === undefined ? undefined : resolveImage(image));
+  return hashStrings(text, image === undefined ? undefined : images.place(image));
 }
 
 function textProblem(cell: string): Problem | undefined {

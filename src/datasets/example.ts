@@ -1,8 +1,10 @@
+import type { LazyFile } from '../files/fileTree.js';
+
 /**
- * A picture: a file's path, encoded bytes (JPEG, PNG, WebP), a Blob of them, or decoded RGBA
- * pixels.
+ * A picture: a file's path (in a browser its address), encoded bytes (JPEG, PNG, WebP), a Blob of
+ * them, what gives them when it is read, or decoded RGBA pixels.
  */
-export type ImageSource = string | Uint8Array | ArrayBuffer | Blob | PixelData;
+export type ImageSource = string | Uint8Array | ArrayBuffer | Blob | LazyFile | PixelData;
 
 /** Decoded pixels, RGBA, 8 bits a channel: the fields of the browser's ImageData. */
 export interface PixelData {

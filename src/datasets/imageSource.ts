@@ -11,7 +11,22 @@ export interface DecodeOptions {
   readonly baseFolder?: string;
 }
 
-/** Pixels without their alpha. @throws InputError where their number is not that of their size */
+/** A picture that is bytes, or that bytes can be read of. */
+export type EncodedSource = Exclude<ImageSource, PixelData>;
+
+/** What errors call a picture. */
+export function nameOf(source: ImageSource): string {
+  if (typeof source === 'string') return source;
+  if (typeof source === 'object' && source !== null && 'name' in source) return String(source.name);
+  return 'a picture';
+}
+
+/** Whether a picture is decoded already. */
+export function isPixels(source: ImageSource): source is PixelData {
+  return typeof source === 'object' && source !== null && 'data' in source && 'width' in source;
+}
+
+/** Decoded pixels without their alpha. @throws InputError where their number is not that of their size */
 export function fromPixels({ data, width, height }: PixelData, options: DecodeOptions): RgbImage {
   checkSize('the pixels', { width, height }, options);
   if (!Number.isInteger(width * height) || data.length !== width * height * 4) {
@@ -23,7 +38,7 @@ export function fromPixels({ data, width, height }: PixelData, options: DecodeOp
   return rgbFromRgba(data, width, height);
 }
 
-/** @throws InputError for a picture that is empty or larger than allowed. */
+/** @throws InputError where a picture has no pixels, or too many */
 export function checkSize(
   name: string,
   { width, height }: ImageSize,
@@ -41,14 +56,55 @@ export function checkSize(
   );
 }
 
-/** Whether a picture is decoded already. */
-export function isPixels(source: ImageSource): source is PixelData {
-  return typeof source === 'object' && source !== null && 'data' in source && 'width' in source;
+/** The bytes of a picture; `readPath` reads those that a path names. @throws InputError where there are none */
+export async function encodedBytes(
+  source: EncodedSource,
+  name: string,
+  readPath: (path: string) => Promise<Uint8Array>,
+): Promise<Uint8Array> {
+  const bytes = await bytesOf(source, readPath);
+  if (bytes.length > 0) return bytes;
+  throw new InputError(`image: ${name} is empty; a JPEG, PNG or WebP picture is needed`);
 }
 
-/** What messages call a picture. */
-export function nameOf(source: ImageSource): string {
-  if (typeof source === 'string') return source;
-  if (source instanceof Blob && 'name' in source) return String(source.name);
-  return 'a picture';
+async function bytesOf(
+  source: EncodedSource,
+  readPath: (path: string) => Promise<Uint8Array>,
+): Promise<Uint8Array> {
+  if (source instanceof Uint8Array) return source;
+  if (source instanceof ArrayBuffer) return new Uint8Array(source);
+  if (typeof source === 'string') return readPath(source);
+  if (source instanceof Blob) return new Uint8Array(await source.arrayBuffer());
+  if (typeof source?.read === 'function') return source.read();
+  const got = source === null ? 'null' : typeof source;
+  throw new InputError(`image: a picture must be a path, bytes, a Blob or RGBA pixels, got ${got}`);
+}
+
+/**
+ * What a picture consists of: the bytes of its file, or its size and pixels.
+ *
+ * @throws InputError where it is missing.
+ */
+export async function contentOf(
+  source: ImageSource,
+  readPath: (path: string) => Promise<Uint8Array>,
+): Promise<readonly (string | Uint8Array)[]> {
+  if (!isPixels(source)) return [await bytesOf(source, readPath)];
+  const { data, width, height } = source;
+  return [`${width} x ${height} `, new Uint8Array(data.buffer, data.byteOffset, data.byteLength)];
+}
+
+/** What a decoder makes of a picture. @throws InputError, which names the picture, for whatever it throws */
+export async function attempt<T>(name: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof InputError) throw error;
+    const reason = (error instanceof Error ? error.message : String(error))
+      .replace(/\s+/g, ' ')
+      .trim();
+    throw new InputError(
+      `image: ${name} cannot be decoded: ${reason}; is it a whole JPEG, PNG or WebP file?`,
+    );
+  }
 }

@@ -99,7 +99,7 @@ export async function answerRows(
   dataset: Dataset,
   options: EvaluateOptions = {},
 ): Promise<RowAnswers> {
-  const processor = await openImageThread(model.processor);
+  const processor = openImageThread(model.processor);
   try {
     return await answerKnown(model, dataset, options, { processor });
   } finally {

@@ -4,7 +4,7 @@ import { readSafetensors, writeSafetensors } from '../weights/safetensors.js';
 import { isMinimized } from './monitor.js';
 import type { Monitor } from './monitor.js';
 import type { EpochRecord } from './records.js';
-import type { RunFolder } from './runFolder.node.js';
+import type { RunFolder } from './runFolder.js';
 import type { Ingredient } from './soup.js';
 
 /** The epochs whose figures are the best, the best first and the earlier among equals. */

@@ -32,7 +32,7 @@ export async function prepareRows(
   listeners: PrepareListeners,
 ): Promise<PreparedRows> {
   const lengths = await measure(plan, listeners.signal);
-  const processor = await openImageThread(plan.model.processor);
+  const processor = openImageThread(plan.model.processor, listeners.warn);
   const caches: FeatureCache[] = [];
   const close = async (): Promise<void> => {
     await processor?.close();

@@ -26,7 +26,7 @@ import type { PreparedRows } from './preparedRows.js';
 import type { ProgressReporter } from './progress.js';
 import { figuresOf } from './records.js';
 import type { EpochRecord, StepRecord } from './records.js';
-import type { RunFolder } from './runFolder.node.js';
+import type { RunFolder } from './runFolder.js';
 import { scheduleFactor } from './schedule.js';
 import { cookSoup } from './soup.js';
 import { trainStep } from './step.js';

@@ -11,7 +11,7 @@ import { chooseProgress } from './progress.js';
 import type { ProgressReporter } from './progress.js';
 import type { EpochRecord, StepRecord } from './records.js';
 import { TrainingRun } from './run.js';
-import type { RunFolder } from './runFolder.node.js';
+import type { RunFolder } from './runFolder.js';
 
 /** Who is told how a run goes. */
 export interface TrainerListeners {
@@ -122,7 +122,7 @@ export class Trainer {
   async #openFolder(plan: RunPlan): Promise<RunFolder | undefined> {
     const { outputDir, resume, overwrite } = this.options;
     if (outputDir === undefined) return undefined;
-    const { RunFolder } = await import('./runFolder.node.js');
+    const { RunFolder } = await import('./runFolder.js');
     const folder = new RunFolder(outputDir);
     const held = await folder.holds();
     if (resume && (await folder.canResume())) return folder;

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Stats } from 'node:fs';
 import {
+  appendFile,
   mkdir,
   open,
   readdir,
@@ -9,6 +10,7 @@ import {
   rename,
   rm,
   stat,
+  truncate,
   writeFile,
 } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
@@ -104,6 +106,31 @@ export async function writeFilesAtomic(
     for (const { temporary } of written) await rm(temporary, { force: true });
     throw error;
   }
+}
+
+/** Adds text to a file's end, which is made where it is missing. */
+export async function appendText(path: string, text: string): Promise<void> {
+  await appendFile(path, text);
+}
+
+/** Cuts a file to its first bytes. */
+export async function truncateFile(path: string, size: number): Promise<void> {
+  await truncate(path, size);
+}
+
+/** The names of what a folder holds, in order; none where it is missing. */
+export async function listFolder(path: string): Promise<string[]> {
+  return (await isFolder(path)) ? (await readdir(path)).toSorted() : [];
+}
+
+/** Makes a folder, and those that it lies in. */
+export async function makeFolder(path: string): Promise<void> {
+  await mkdir(path, { recursive: true });
+}
+
+/** Removes a file, or a folder with all that it holds; nothing where there is none. */
+export async function remove(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true });
 }
 
 /** The last part of a path. */

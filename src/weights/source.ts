@@ -22,7 +22,7 @@ export type WeightsSource = string | URL | Uint8Array | ArrayBuffer | Blob;
 export async function openSource(from: WeightsSource): Promise<ByteSource> {
   if (from instanceof Uint8Array) return memorySource(from);
   if (from instanceof ArrayBuffer) return memorySource(new Uint8Array(from));
-  if (from instanceof Blob) return blobSource(from);
+  if (from instanceof Blob) return blobSource(from, from instanceof File ? from.name : 'blob');
   if (/^https?:/.test(String(from)))
     return memorySource(await download(String(from)), String(from));
   const { openFile } = await import('./files.node.js');
@@ -44,9 +44,10 @@ export function view(bytes: Uint8Array, begin: number, end: number): Uint8Array 
   return new Uint8Array(bytes.buffer, bytes.byteOffset + begin, end - begin);
 }
 
-function blobSource(blob: Blob): ByteSource {
+/** A Blob, which may be a file on disk. */
+export function blobSource(blob: Blob, name: string): ByteSource {
   return {
-    name: blob instanceof File ? blob.name : 'blob',
+    name,
     size: blob.size,
     read: async (begin, end) => new Uint8Array(await blob.slice(begin, end).arrayBuffer()),
     close: async () => {},

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ImageProcessor } from '../../src/datasets/image.js';
-import { ImageThread } from '../../src/datasets/imageThread.node.js';
+import { ImageThread } from '../../src/datasets/imageThread.js';
 import { InputError } from '../../src/errors.js';
 import { Random } from '../../src/nn/random.js';
 
@@ -128,7 +128,7 @@ describe('ImageThread', () => {
     await writeFile(
       join(folder, 'child.ts'),
       `import { ImageProcessor } from '${root}/src/datasets/image.js';
-       import { ImageThread } from '${root}/src/datasets/imageThread.node.js';
+       import { ImageThread } from '${root}/src/datasets/imageThread.js';
        const thread = new ImageThread(new ImageProcessor({ size: 4 }));
        const { length } = await thread.load('${join(pictures, 'rgb.jpg')}');
        console.log(length, thread.isThreaded);`,

@@ -1,7 +1,5 @@
-import { appendFile, mkdir, readFile, readdir, rm, stat, truncate } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
 import { InputError } from '../errors.js';
-import { recoverFolder, writeFileAtomic } from '../weights/files.node.js';
+import * as files from '../weights/files.node.js';
 
 const products = [
   ...(['model', 'checkpoint', 'soup', 'metrics.json', 'history.jsonl', 'config.json'] as const),
@@ -18,21 +16,21 @@ export class RunFolder {
   #lines = 0;
 
   constructor(readonly path: string) {
-    this.model = join(path, 'model');
-    this.checkpoint = join(path, 'checkpoint', 'last.safetensors');
-    this.#history = join(path, 'history.jsonl');
+    this.model = this.#inside('model');
+    this.checkpoint = this.#inside('checkpoint/last.safetensors');
+    this.#history = this.#inside('history.jsonl');
   }
 
   /** The first of a run's products that the folder holds. */
   async holds(): Promise<string | undefined> {
-    for (const name of products) if (await exists(join(this.path, name))) return name;
+    for (const name of products) if (await exists(this.#inside(name))) return name;
     return undefined;
   }
 
   /** Makes the folder, empty of any run. @throws InputError where a file stands in its place. */
   async start(): Promise<void> {
     try {
-      await mkdir(this.path, { recursive: true });
+      await files.makeFolder(this.path);
     } catch (error) {
       throw new InputError(
         `trainer: outputDir must be a folder that can be written, got '${this.path}'`,
@@ -41,8 +39,8 @@ export class RunFolder {
         },
       );
     }
-    for (const name of products) await rm(join(this.path, name), { recursive: true, force: true });
-    await mkdir(join(this.path, 'checkpoint'));
+    for (const name of products) await files.remove(this.#inside(name));
+    await files.makeFolder(this.#inside('checkpoint'));
     this.#lines = 0;
   }
 
@@ -53,25 +51,23 @@ export class RunFolder {
 
   /** Clears up what a process that died in the middle of writing has left. */
   async recover(): Promise<void> {
-    await recoverFolder(this.model);
-    const folder = dirname(this.checkpoint);
-    for (const name of await readdir(folder)) {
-      if (name.startsWith('.last.safetensors.')) await rm(join(folder, name), { force: true });
+    await files.recoverFolder(this.model);
+    for (const name of await files.listFolder(this.#inside('checkpoint'))) {
+      if (name !== 'last.safetensors' && name.includes('last.safetensors.'))
+        await files.remove(this.#inside(`checkpoint/${name}`));
     }
   }
 
   /** The file of an epoch's weights that may go into a soup. */
   ingredient(epoch: number): string {
-    return join(this.path, 'soup', `epoch-${epoch}.safetensors`);
+    return this.#inside(`soup/epoch-${epoch}.safetensors`);
   }
 
   /** Removes the weights of all epochs but these. */
   async dropIngredients(kept: readonly number[]): Promise<void> {
-    const folder = join(this.path, 'soup');
     const names = kept.map((epoch) => `epoch-${epoch}.safetensors`);
-    for (const name of await readdir(folder).catch(() => [])) {
-      if (!names.includes(name)) await rm(join(folder, name), { force: true });
-    }
+    for (const name of await files.listFolder(this.#inside('soup')))
+      if (!names.includes(name)) await files.remove(this.#inside(`soup/${name}`));
   }
 
   /** The number of lines of history.jsonl. */
@@ -81,7 +77,7 @@ export class RunFolder {
 
   /** Adds a line to history.jsonl. */
   async appendHistory(record: unknown): Promise<void> {
-    await appendFile(this.#history, `${JSON.stringify(record)}\n`);
+    await files.appendText(this.#history, `${JSON.stringify(record)}\n`);
     this.#lines += 1;
   }
 
@@ -92,20 +88,21 @@ export class RunFolder {
   async cutHistory(lines: number): Promise<void> {
     this.#lines = lines;
     if (!(await exists(this.#history))) return;
-    await truncate(this.#history, endOfLine(await readFile(this.#history), lines));
+    await files.truncateFile(this.#history, endOfLine(await files.readWhole(this.#history), lines));
   }
 
   /** Writes a file of the folder as JSON, whole or not at all. */
   async writeJson(name: string, value: unknown): Promise<void> {
-    await writeFileAtomic(join(this.path, name), `${JSON.stringify(value, null, 2)}\n`);
+    await files.writeFileAtomic(this.#inside(name), `${JSON.stringify(value, null, 2)}\n`);
+  }
+
+  #inside(name: string): string {
+    return `${this.path.replace(/[/\\\\]+$/, '')}/${name}`;
   }
 }
 
 async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
+  return (await files.isFile(path)) || files.isFolder(path);
 }
 
 /** The offset behind the n-th line, or behind the last whole one where there are fewer. */

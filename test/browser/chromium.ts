@@ -1,0 +1,52 @@
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { findChromium } from '../../scripts/browser/chromium.js';
+import { BrowserPage } from '../../scripts/browser/page.js';
+
+const pathOf = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+
+/** What pages may fetch, by prefix. */
+const folders = {
+  '/fixtures/': pathOf('../fixtures'),
+  '/tfjs-wasm/': pathOf('../../node_modules/@tensorflow/tfjs-backend-wasm/dist'),
+  '/ort-wasm/': pathOf('../../node_modules/onnxruntime-web/dist'),
+};
+
+/** What a page is served beside its own. */
+export interface PageFiles {
+  /** Folders, by the prefix of their addresses. */
+  readonly more?: Readonly<Record<string, string>>;
+  /** Modules of workers: see `bundlePage`. */
+  readonly workers?: Readonly<Record<string, string>>;
+}
+
+/** Milliseconds: a card in software compiles each shader for the processor. */
+const PATIENCE = 240_000;
+
+/**
+ * Tests of a page (test/browser/pages/NAME.ts) in Chromium. Where that is missing they are skipped, by name; in
+ * continuous integration that is a failure.
+ */
+export function describePage(
+  name: string,
+  title: string,
+  body: (page: () => BrowserPage) => void,
+  { more = {}, workers = {} }: PageFiles = {},
+): void {
+  if (findChromium() !== undefined) {
+    describe(`${title} in Chromium`, { timeout: PATIENCE }, () => {
+      let page: BrowserPage;
+      beforeAll(async () => {
+        page = await BrowserPage.open(pathOf(`pages/${name}.ts`), { ...folders, ...more }, workers);
+      }, PATIENCE);
+      afterAll(async () => {
+        await page?.close();
+      });
+      body(() => page);
+    });
+    return;
+  }
+  const missing = 'Chromium was not found: install it, or name it in CHROME_PATH';
+  if (process.env['CI']) test(title, () => expect.fail(missing));
+  else test.skip(`${title} (${missing})`, () => {});
+}
