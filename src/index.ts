@@ -167,6 +167,7 @@ export { findLeakage } from './evaluation/leakage.js';
 export type { LeakageOptions, LeakageReport, LeakedPart, LeakedRow } from './evaluation/leakage.js';
 
 // Weights
+export { zipFolder } from './files/zipFolder.js';
 export { readSafetensors, writeSafetensors } from './weights/safetensors.js';
 export type { SafetensorsOptions } from './weights/safetensors.js';
 export type { WeightsSource } from './weights/source.js';

@@ -1,6 +1,6 @@
 import { InputError } from '../errors.js';
 import type { DirectoryHandle, FileHandle } from './fileTree.js';
-import { isNamed } from './opfs.browser.js';
+import { childFile, isNamed } from './opfs.browser.js';
 
 /** A file that is being written, and appears under its name only by `commit`. */
 export interface Writing {
@@ -35,35 +35,43 @@ interface SyncAccess {
 
 /** Begins to write a file of a directory. @throws InputError where this browser cannot, here */
 export async function beginWriting(directory: DirectoryHandle, name: string): Promise<Writing> {
-  const existing = await directory.getFileHandle(name).catch(() => undefined);
-  const handle: WritableHandle =
-    existing ?? (await directory.getFileHandle(name, { create: true }));
-  const forget = async (): Promise<void> => {
-    if (existing === undefined) await directory.removeEntry(name).catch(() => {});
-  };
-  if (handle.createWritable !== undefined)
-    return swapWriting(await handle.createWritable(), forget);
-  await forget();
-  return besideWriting(directory, name);
-}
-
-/** The browser writes to a file of its own, and puts it in the place of ours when it is closed. */
-function swapWriting(file: WritableFile, forget: () => Promise<void>): Writing {
+  const existing: WritableHandle | undefined = await childFile(directory, name);
+  if (existing?.createWritable !== undefined) return swapWriting(await existing.createWritable());
+  // A file that is not there yet would be there, empty, from now on: it is made under another name.
+  const temporary = temporaryName(name);
+  const handle: WritableHandle = await directory.getFileHandle(temporary, { create: true });
+  const forget = (): Promise<void> => directory.removeEntry(temporary).catch(() => {});
+  if (handle.createWritable === undefined) return accessWriting(directory, name, handle, forget);
+  const { write, commit, abort } = swapWriting(await handle.createWritable());
   return {
-    write: (bytes) => file.write(bytes),
-    commit: () => file.close(),
+    write,
+    commit: async () => {
+      await commit();
+      await moveFile(handle, directory, directory, name);
+    },
     abort: async () => {
-      await file.abort().catch(() => {});
+      await abort();
       await forget();
     },
   };
 }
 
+/** The browser writes to a file of its own, and puts it in the place of ours when it is closed. */
+function swapWriting(file: WritableFile): Writing {
+  return {
+    write: (bytes) => file.write(bytes),
+    commit: () => file.close(),
+    abort: () => file.abort().catch(() => {}),
+  };
+}
+
 /** Safari before 26: written through a handle that only workers have, then moved. */
-async function besideWriting(directory: DirectoryHandle, name: string): Promise<Writing> {
-  const temporary = temporaryName(name);
-  const handle: WritableHandle = await directory.getFileHandle(temporary, { create: true });
-  const forget = (): Promise<void> => directory.removeEntry(temporary).catch(() => {});
+async function accessWriting(
+  directory: DirectoryHandle,
+  name: string,
+  handle: WritableHandle,
+  forget: () => Promise<void>,
+): Promise<Writing> {
   if (handle.createSyncAccessHandle === undefined || handle.move === undefined) {
     await forget();
     throw new InputError(
@@ -96,9 +104,9 @@ export async function moveFile(
   file: FileHandle,
   from: DirectoryHandle,
   to: DirectoryHandle,
+  name = file.name,
 ): Promise<void> {
-  const handle: WritableHandle = file;
-  const { name } = file;
+  const [handle, old]: [WritableHandle, string] = [file, file.name];
   if (handle.move !== undefined) {
     try {
       return await handle.move(to, name);
@@ -107,7 +115,8 @@ export async function moveFile(
       if (isNamed(error, 'QuotaExceededError')) throw error;
     }
   }
-  const writing = await beginWriting(to, name);
+  const target: WritableHandle = await to.getFileHandle(name, { create: true });
+  const writing = swapWriting(await target.createWritable!());
   try {
     for await (const piece of pieces(await file.getFile())) await writing.write(piece);
     await writing.commit();
@@ -115,7 +124,7 @@ export async function moveFile(
     await writing.abort();
     throw error;
   }
-  await from.removeEntry(name);
+  await from.removeEntry(old);
 }
 
 const pieceBytes = 8 * 2 ** 20;

@@ -41,6 +41,7 @@ export class RunFolder {
     }
     for (const name of products) await files.remove(this.#inside(name));
     await files.makeFolder(this.#inside('checkpoint'));
+    await this.#removeRemains();
     this.#lines = 0;
   }
 
@@ -52,9 +53,19 @@ export class RunFolder {
   /** Clears up what a process that died in the middle of writing has left. */
   async recover(): Promise<void> {
     await files.recoverFolder(this.model);
-    for (const name of await files.listFolder(this.#inside('checkpoint'))) {
-      if (name !== 'last.safetensors' && name.includes('last.safetensors.'))
-        await files.remove(this.#inside(`checkpoint/${name}`));
+    await this.#removeRemains();
+  }
+
+  /** Removes what was being written beside its place. */
+  async #removeRemains(): Promise<void> {
+    const written = ['metrics.json', 'history.jsonl', 'config.json', 'last.safetensors'];
+    for (const folder of ['', 'checkpoint/']) {
+      for (const name of await files.listFolder(this.#inside(folder))) {
+        const begun = written.some(
+          (file) => name.startsWith(`.${file}.`) || name === `${file}.crswap`,
+        );
+        if (begun) await files.remove(this.#inside(folder + name));
+      }
     }
   }
 

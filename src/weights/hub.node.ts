@@ -1,7 +1,7 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { InputError } from '../errors.js';
-import { isFile, isFolder, recoverFolder } from './files.node.js';
+import { isFile, isFolder, openFile, recoverFolder } from './files.node.js';
 import type { FileStore, PretrainedOptions } from './hub.js';
 import { HubCache, isCommit } from './hubCache.node.js';
 import type { Listing } from './hubCache.node.js';
@@ -28,8 +28,8 @@ function folderStore(path: string): FileStore {
     source: path,
     path: resolve(path),
     has: (name) => isFile(inside(name)),
-    locate: async (name) => {
-      if (await isFile(inside(name))) return inside(name);
+    open: async (name) => {
+      if (await isFile(inside(name))) return openFile(inside(name));
       throw new InputError(
         `pretrained: the folder ${path} has no file ${name}; is it a model's folder?`,
       );
@@ -85,12 +85,13 @@ async function openOnline({ source, revision, cache, remote }: Online): Promise<
   return {
     source,
     has: async (name) => listing.has(name),
-    locate: async (name) => {
+    open: async (name) => {
       const cached = await cache.find(commit, name);
-      if (cached !== undefined) return cached;
+      if (cached !== undefined) return openFile(cached);
       const file = listing.get(name);
       if (file !== undefined) {
-        return download(() => cache.store(commit, name, file, remote), source, name);
+        const fetching = (): Promise<string> => cache.store(commit, name, file, remote);
+        return openFile(await download(fetching, source, name));
       }
       throw new InputError(`pretrained: ${source} has no file ${name} on the hub`);
     },
@@ -143,9 +144,9 @@ async function openCached({ id, revision, source, cache, why }: Offline): Promis
     source,
     has: async (name) =>
       (await cache.find(commit, name)) !== undefined || (listing?.has(name) ?? false),
-    locate: async (name) => {
+    open: async (name) => {
       const cached = await cache.find(commit, name);
-      if (cached !== undefined) return cached;
+      if (cached !== undefined) return openFile(cached);
       throw absent(`${name} of ${source}`);
     },
   };

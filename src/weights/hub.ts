@@ -37,8 +37,8 @@ export interface FileStore {
   readonly source: string;
   readonly path?: string;
   has(name: string): Promise<boolean>;
-  /** The path of a file on this machine, once it is there. @throws InputError where there is none */
-  locate(name: string): Promise<string>;
+  /** Opens a file, once it is there. @throws InputError where there is none */
+  open(name: string): Promise<ByteSource>;
 }
 
 /**
@@ -115,9 +115,7 @@ class StoredFiles implements PretrainedFiles {
 
   async open(name: string): Promise<ByteSource> {
     checkFileName(name, this.source);
-    const path = await this.#store.locate(name);
-    const { openFile } = await import('./files.node.js');
-    return openFile(path);
+    return this.#store.open(name);
   }
 
   #parse(name: string, text: string): unknown {
