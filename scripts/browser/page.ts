@@ -67,6 +67,12 @@ export class BrowserPage {
     return usedSize;
   }
 
+  /** Lets the page store so many bytes at most, or as many as it otherwise may. */
+  async limitStorage(quotaSize?: number): Promise<void> {
+    const { origin } = this.server;
+    await this.devtools.send('Storage.overrideQuotaForOrigin', { origin, quotaSize });
+  }
+
   async close(): Promise<void> {
     await this.browser.close();
     await this.server.close();

@@ -83,6 +83,24 @@ describePage(
       expect(await products('runs/killed')).toEqual(await products('runs/whole'));
     });
 
+    test('loses nothing where the storage is full, and goes on once there is room', async () => {
+      const begun = await train({ outputDir: 'runs/full' }, { step: 6 });
+      expect(begun.ended).toBe('paused');
+      const before = await products('runs/full');
+      await page().limitStorage(1000);
+      const full = await train({ outputDir: 'runs/full', resume: true });
+      expect(full.ended).toMatch(
+        /^writing runs\/full\/.*: the browser's storage for this site is full/,
+      );
+      const { '/history.jsonl': _, ...kept } = before;
+      expect(await products('runs/full')).toMatchObject(kept);
+      await page().limitStorage();
+      const resumed = await train({ outputDir: 'runs/full', resume: true });
+      expect(resumed.ended).toBe('done');
+      expect([...begun.losses, ...resumed.losses]).toEqual(whole.losses);
+      expect(await products('runs/full')).toEqual(await products('runs/whole'));
+    });
+
     test('unpacks to a folder that Node reads, and that an address serves', async () => {
       await unpack(await page().call<Uint8Array>('zip', 'runs/whole'));
       await useBackend('cpu');
