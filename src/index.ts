@@ -171,4 +171,4 @@ export { zipFolder } from './files/zipFolder.js';
 export { readSafetensors, writeSafetensors } from './weights/safetensors.js';
 export type { SafetensorsOptions } from './weights/safetensors.js';
 export type { WeightsSource } from './weights/source.js';
-export type { PretrainedOptions } from './weights/hub.js';
+export type { PretrainedOptions, PretrainedSource } from './weights/hub.js';

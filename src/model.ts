@@ -32,6 +32,7 @@ import { onnxBytes, writeOnnx } from './onnx/export.js';
 import type { OnnxOptions } from './onnx/export.js';
 import { predict } from './predict.js';
 import type { Prediction, PredictOptions, RawInput } from './predict.js';
+import type { PretrainedSource } from './weights/hub.js';
 import { normalizeNames, toNotebookNames } from './weights/names.js';
 
 /**
@@ -87,10 +88,10 @@ export class BertResNetModel extends Module {
 
   /** A whole model that `save` wrote, from a folder or a hub id. */
   static async fromPretrained(
-    folderOrHubId: string,
+    source: PretrainedSource,
     options: FromPretrainedOptions = {},
   ): Promise<BertResNetModel> {
-    const saved = await readModel(folderOrHubId, options);
+    const saved = await readModel(source, options);
     const model = new BertResNetModel(saved.options);
     model.loadStateDict(saved.weights);
     return model;

@@ -21,7 +21,7 @@ import type {
 } from './modelOptions.js';
 import type { StateDict } from './nn/stateDict.js';
 import { openPretrained } from './weights/hub.js';
-import type { PretrainedFiles, PretrainedOptions } from './weights/hub.js';
+import type { PretrainedFiles, PretrainedOptions, PretrainedSource } from './weights/hub.js';
 import { readWeights } from './weights/read.js';
 import { writeSafetensors } from './weights/safetensors.js';
 
@@ -69,14 +69,14 @@ function json(value: unknown): string {
 
 /** A saved model: what to construct it of, and its weights. */
 export async function readModel(
-  folderOrHubId: string,
+  source: PretrainedSource,
   options: FromPretrainedOptions,
 ): Promise<{ options: ModelOptions; weights: StateDict }> {
-  const files = await openPretrained(folderOrHubId, options);
+  const files = await openPretrained(source, options);
   const config = checkConfig(await files.readJson('config.json'), files.source);
   const [tokenizer, processor] = [
-    await findTokenizer(folderOrHubId, files, options),
-    await readProcessor(folderOrHubId, files, options),
+    await findTokenizer(source, files, options),
+    await readProcessor(source, files, options),
   ];
   return {
     weights: await readWeights(files),
@@ -171,7 +171,7 @@ async function readBeside<T>(
   source: string | undefined,
   options: PretrainedOptions,
   find: (
-    source: string,
+    source: PretrainedSource,
     files: PretrainedFiles,
     options: PretrainedOptions,
   ) => Promise<T | undefined>,
@@ -182,7 +182,7 @@ async function readBeside<T>(
 
 /** A saved model has a processor only where it had one when it was saved. */
 async function readProcessor(
-  source: string,
+  source: PretrainedSource,
   files: PretrainedFiles,
   options: PretrainedOptions,
 ): Promise<ImageProcessor | undefined> {
@@ -191,7 +191,7 @@ async function readProcessor(
 }
 
 async function findTokenizer(
-  source: string,
+  source: PretrainedSource,
   files: PretrainedFiles,
   options: PretrainedOptions,
 ): Promise<BertTokenizer | undefined> {
@@ -201,7 +201,7 @@ async function findTokenizer(
 
 /** What preprocessor_config.json says, else timm's `pretrained_cfg`, else the default transforms. */
 async function findProcessor(
-  source: string,
+  source: PretrainedSource,
   files: PretrainedFiles,
   options: PretrainedOptions,
 ): Promise<ImageProcessor> {

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { ensureBackend } from '../backends/select.js';
 import { InputError } from '../errors.js';
 import { openPretrained } from '../weights/hub.js';
-import type { PretrainedOptions } from '../weights/hub.js';
+import type { PretrainedOptions, PretrainedSource } from '../weights/hub.js';
 import type { ImageSource } from './example.js';
 import { completeConfig } from './imageConfig.js';
 import type { ImageProcessorConfig, ImageProcessorOptions } from './imageConfig.js';
@@ -44,13 +44,13 @@ export class ImageProcessor {
    * @throws InputError where there is none, or it asks for steps that are not done here.
    */
   static async fromPretrained(
-    source: string,
+    source: PretrainedSource,
     options: PretrainedOptions & Pick<ImageProcessorOptions, 'maxPixels'> = {},
   ): Promise<ImageProcessor> {
     const files = await openPretrained(source, options);
     if (!(await files.has(configFile))) {
       throw new InputError(
-        `image: ${source} must hold ${configFile}, got none; pass an ImageProcessor instead`,
+        `image: ${files.source} must hold ${configFile}, got none; pass an ImageProcessor instead`,
       );
     }
     const json = (await files.readJson(configFile)) as PreprocessorJson;

@@ -4,7 +4,7 @@ import { ensureBackend } from '../backends/select.js';
 import { InputError } from '../errors.js';
 import { writeFileAtomic } from '../weights/files.node.js';
 import { openPretrained } from '../weights/hub.js';
-import type { PretrainedFiles, PretrainedOptions } from '../weights/hub.js';
+import type { PretrainedFiles, PretrainedOptions, PretrainedSource } from '../weights/hub.js';
 import type { HostText } from './batch.js';
 import { countSpecial, packBatch, readTemplate } from './tokenizerBatch.js';
 import type { Template, TextIds } from './tokenizerBatch.js';
@@ -90,7 +90,7 @@ export class BertTokenizer {
    * @throws InputError where it holds neither file, or not those of a WordPiece tokenizer.
    */
   static async fromPretrained(
-    source: string,
+    source: PretrainedSource,
     options: TokenizerOptions & PretrainedOptions = {},
   ): Promise<BertTokenizer> {
     const { folder, vocabFile } = splitSource(source);
@@ -104,7 +104,7 @@ export class BertTokenizer {
     const name = vocabFile ?? 'vocab.txt';
     if (!(await files.has(name))) {
       throw new InputError(
-        `tokenizer: ${source} must hold tokenizer.json or vocab.txt, got neither`,
+        `tokenizer: ${files.source} must hold tokenizer.json or vocab.txt, got neither`,
       );
     }
     return BertTokenizer.#fromTokens(vocabTokens(await files.readText(name)), config);
@@ -266,7 +266,8 @@ function withOptions(config: TokenizerConfigJson, options: TokenizerOptions): To
   };
 }
 
-function splitSource(source: string): { folder: string; vocabFile?: string } {
+function splitSource(source: PretrainedSource): { folder: PretrainedSource; vocabFile?: string } {
+  if (typeof source !== 'string') return { folder: source };
   if (!source.endsWith('.txt')) return { folder: source };
   const slash = Math.max(source.lastIndexOf('/'), source.lastIndexOf('\\'));
   const folder = slash < 0 ? '.' : source.slice(0, slash) || '/';

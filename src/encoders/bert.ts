@@ -12,7 +12,7 @@ import type { Scope } from '../nn/module.js';
 import { LayerNorm } from '../nn/norm.js';
 import type { LoadOptions, LoadReport, StateDict } from '../nn/stateDict.js';
 import { openPretrained } from '../weights/hub.js';
-import type { PretrainedOptions } from '../weights/hub.js';
+import type { PretrainedOptions, PretrainedSource } from '../weights/hub.js';
 import { normalizeNames } from '../weights/names.js';
 import { readWeights } from '../weights/read.js';
 import { bertConfig, bertConfigFromJson } from './bertConfig.js';
@@ -47,10 +47,10 @@ export class BertEncoder extends Module implements TextEncoder {
    * @throws InputError where it is of another family, or its weights do not fit its configuration.
    */
   static async fromPretrained(
-    folderOrHubId: string,
+    source: PretrainedSource,
     options: PretrainedOptions & { readonly pooling?: Pooling } = {},
   ): Promise<BertEncoder> {
-    const files = await openPretrained(folderOrHubId, options);
+    const files = await openPretrained(source, options);
     const config = bertConfigFromJson(await files.readJson('config.json'), files.source);
     const weights = await readWeights(files);
     const encoder = new BertEncoder(

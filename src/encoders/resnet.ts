@@ -9,7 +9,7 @@ import type { Scope } from '../nn/module.js';
 import { BatchNorm2d } from '../nn/norm.js';
 import type { LoadOptions, LoadReport, StateDict } from '../nn/stateDict.js';
 import { openPretrained } from '../weights/hub.js';
-import type { PretrainedOptions } from '../weights/hub.js';
+import type { PretrainedOptions, PretrainedSource } from '../weights/hub.js';
 import { normalizeNames } from '../weights/names.js';
 import { readWeights } from '../weights/read.js';
 import { requireChoice, requireInteger } from './config.js';
@@ -77,10 +77,10 @@ export class ResNetFeatureModel extends Module implements ImageEncoder {
    * @throws InputError where it is of another family, or its weights do not fit its configuration.
    */
   static async fromPretrained(
-    folderOrHubId: string,
+    source: PretrainedSource,
     options: PretrainedOptions & Omit<ResNetOptions, 'config'> = {},
   ): Promise<ResNetFeatureModel> {
-    const files = await openPretrained(folderOrHubId, options);
+    const files = await openPretrained(source, options);
     const config = resNetConfigFromJson(await files.readJson('config.json'), files.source);
     const weights = await readWeights(files);
     const { outputLayer, imageSize } = options;

@@ -1,6 +1,12 @@
 import { InputError, messageOf } from '../errors.js';
+import { findPath, openFiles } from '../files/fileTree.js';
+import type { FileTree, HeldFiles } from '../files/fileTree.js';
 import { checkFileName } from './fileNames.js';
+import { blobSource } from './source.js';
 import type { ByteSource } from './source.js';
+
+/** Where a pretrained model is: a folder's path (in a browser, or its address), a hub id, or its files: a zip, ... */
+export type PretrainedSource = string | HeldFiles;
 
 /** Which revision of a hub model is opened, and how. */
 export interface PretrainedOptions {
@@ -49,14 +55,24 @@ export interface FileStore {
  *   message says what to do.
  */
 export async function openPretrained(
-  folderOrHubId: string,
+  source: PretrainedSource,
   options: PretrainedOptions = {},
 ): Promise<PretrainedFiles> {
+  if (typeof source !== 'string') return new StoredFiles(treeStore(await openFiles(source)));
   const { findFolder, openHub } = await import('./hub.node.js');
-  const folder = await findFolder(folderOrHubId);
+  const folder = await findFolder(source);
   if (folder !== undefined) return new StoredFiles(folder);
-  checkHubId(folderOrHubId);
-  return new StoredFiles(await openHub(folderOrHubId, options));
+  checkHubId(source);
+  return new StoredFiles(await openHub(source, options));
+}
+
+/** Files at hand, which may all lie in one folder. */
+function treeStore(tree: FileTree): FileStore {
+  return {
+    source: tree.name,
+    has: async (name) => findPath(tree, name) !== undefined,
+    open: async (name) => blobSource(await tree.open(findPath(tree, name) ?? name), name),
+  };
 }
 
 /** A part of a hub id: letters, digits, '.', '-' and '_', not at either end nor '--' or '..'. */
