@@ -53,7 +53,7 @@ export interface FusionContext extends ForwardContext {
 /** What the losses of a batch may depend on beside logits and targets. */
 export interface LossContext {
   readonly mode: Mode;
-  /** [rows]: 1 where a row has a part in the loss of this mode, else 0; such a row's logits mean nothing. */
+  /** `[rows]`: 1 where a row has a part in the loss of this mode, else 0; such a row's logits mean nothing. */
   readonly counted: tf.Tensor1D;
   /** How many epochs are done, a scalar. */
   readonly epoch: tf.Scalar;
