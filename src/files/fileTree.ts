@@ -43,9 +43,13 @@ export function lazyFile(tree: FileTree, path: string): LazyFile {
 export interface DirectoryHandle {
   readonly kind: 'directory';
   readonly name: string;
+  /** What it holds. */
   values(): AsyncIterable<DirectoryHandle | FileHandle>;
+  /** A folder in it. */
   getDirectoryHandle(name: string, options?: { create?: boolean }): Promise<DirectoryHandle>;
+  /** A file in it. */
   getFileHandle(name: string, options?: { create?: boolean }): Promise<FileHandle>;
+  /** Removes what it holds by a name. */
   removeEntry(name: string, options?: { recursive?: boolean }): Promise<void>;
 }
 
@@ -53,6 +57,7 @@ export interface DirectoryHandle {
 export interface FileHandle {
   readonly kind: 'file';
   readonly name: string;
+  /** What the file holds now. */
   getFile(): Promise<File>;
 }
 
