@@ -172,3 +172,5 @@ export { readSafetensors, writeSafetensors } from './weights/safetensors.js';
 export type { SafetensorsOptions } from './weights/safetensors.js';
 export type { WeightsSource } from './weights/source.js';
 export type { PretrainedOptions, PretrainedSource } from './weights/hub.js';
+export type { HeldFiles } from './files/fileTree.js';
+export type { ExecutionProvider } from './backends/onnxruntime/runtime.js';
