@@ -82,19 +82,22 @@ export abstract class Module {
     return this.#collect((module) => module.#buffers);
   }
 
-  /** The parameters that are trained: those that are not frozen (whose `trainable` is true). */
+  /** The parameters that are trained: those outside frozen modules whose `trainable` is true. */
   trainableParameters(): Map<string, tf.Variable> {
-    return new Map([...this.namedParameters()].filter(([, variable]) => variable.trainable));
+    const thawed = this.#collect((module) =>
+      module.#frozen ? new Map<string, tf.Variable>() : module.#parameters,
+    );
+    return new Map([...thawed].filter(([, variable]) => variable.trainable));
   }
 
   /**
-   * Whether all of the parameters stay as they are. A frozen encoder also runs in evaluation mode, and a frozen
-   * BatchNorm keeps its statistics.
+   * Whether all of the parameters stay as they are: because the module was frozen, or each of them by itself. A frozen
+   * encoder also runs in evaluation mode, and a frozen BatchNorm keeps its statistics.
    */
   get frozen(): boolean {
+    if (this.#frozen) return true;
     const parameters = [...this.namedParameters().values()];
-    if (parameters.length === 0) return this.#frozen;
-    return parameters.every((variable) => !variable.trainable);
+    return parameters.length > 0 && parameters.every((variable) => !variable.trainable);
   }
 
   set frozen(frozen: boolean) {
