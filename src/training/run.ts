@@ -36,7 +36,7 @@ import type { StepResult } from './step.js';
 export interface RunListeners {
   readonly signal?: AbortSignal;
   readonly onStep?: (record: StepRecord) => void | Promise<void>;
-  readonly onEpoch?: (record: EpochRecord) => void | Promise<void>;
+  readonly onEpoch?: (record: EpochRecord, report?: EvaluationReport) => void | Promise<void>;
   readonly progress?: ProgressReporter;
   /** Told what is suspicious but no error. */
   readonly warn: (warning: string) => void;
@@ -164,7 +164,7 @@ export class TrainingRun {
     await this.#checkpoint();
     await this.#ingredients.drop(ingredients);
     this.#listeners.progress?.epoch(record);
-    await this.#listeners.onEpoch?.(record);
+    await this.#listeners.onEpoch?.(record, report);
     this.#listeners.signal?.throwIfAborted();
   }
 

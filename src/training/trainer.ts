@@ -3,6 +3,7 @@ import type { Dataset } from '../datasets/example.js';
 import { InputError } from '../errors.js';
 import type { BertResNetModel } from '../model.js';
 import { configOf } from './config.js';
+import type { EvaluationReport } from './evaluate.js';
 import { resolveOptions } from './options.js';
 import type { ResolvedOptions, RunOptions, TrainingOptions } from './options.js';
 import { planRun } from './plan.js';
@@ -17,8 +18,11 @@ import type { RunFolder } from './runFolder.js';
 export interface TrainerListeners {
   /** Called after each optimizer step, and waited for; what it throws stops the run. */
   readonly onStep?: (record: StepRecord) => void | Promise<void>;
-  /** Called after each epoch, once its checkpoint is written, and waited for. */
-  readonly onEpoch?: (record: EpochRecord) => void | Promise<void>;
+  /**
+   * Called after each epoch, once its checkpoint is written, and waited for; with the full report on
+   * the validation rows, where there are any.
+   */
+  readonly onEpoch?: (record: EpochRecord, report?: EvaluationReport) => void | Promise<void>;
 }
 
 /** Options of a {@link Trainer}. */
@@ -140,12 +144,12 @@ export class Trainer {
   }
 }
 
-function both<T>(
-  first: ((record: T) => void | Promise<void>) | undefined,
-  second: ((record: T) => void | Promise<void>) | undefined,
-): (record: T) => Promise<void> {
-  return async (record) => {
-    await first?.(record);
-    await second?.(record);
+function both<T extends unknown[]>(
+  first: ((...args: T) => void | Promise<void>) | undefined,
+  second: ((...args: T) => void | Promise<void>) | undefined,
+): (...args: T) => Promise<void> {
+  return async (...args) => {
+    await first?.(...args);
+    await second?.(...args);
   };
 }

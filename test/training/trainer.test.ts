@@ -8,6 +8,7 @@ import type { Dataset } from '../../src/datasets/example.js';
 import { datasetFrom } from '../../src/datasets/exampleDataset.js';
 import { BertResNetModel } from '../../src/model.js';
 import { evaluate } from '../../src/training/evaluate.js';
+import type { EvaluationReport } from '../../src/training/evaluate.js';
 import { DivergedError } from '../../src/training/diverged.js';
 import type { StepRecord } from '../../src/training/records.js';
 import { Trainer } from '../../src/training/trainer.js';
@@ -70,11 +71,22 @@ describeBackends('Trainer', (backend) => {
   it('learns to answer in every mode', async () => {
     const model = await tinyModel();
     const steps: StepRecord[] = [];
+    const reports: (EvaluationReport | undefined)[] = [];
     const trainer = new Trainer(model, { ...quick, epochs: 16, batchSize: 16, learningRate: 0.03 });
     const history = await trainer.fit(tinyData(48), {
       validation: tinyData(15, 2),
       onStep: (record) => void steps.push(record),
+      onEpoch: (_, report) => void reports.push(report),
     });
+    expect(reports.map((report) => report?.accuracy)).toEqual(
+      history.map(({ validation }) => validation?.accuracy),
+    );
+    expect(
+      reports
+        .at(-1)!
+        .confusion.flat()
+        .reduce((sum, count) => sum + count),
+    ).toBe(15);
     expect(history.map(({ epoch }) => epoch)).toEqual(Array.from({ length: 16 }, (_, i) => i + 1));
     expect(history.at(-1)!.loss).toBeLessThan(history[0]!.loss / 2);
     expect(steps).toHaveLength(48);
