@@ -47,6 +47,10 @@ const onlyPublic = refuse(
   '^\\.\\.\\u002F(?!index\\.js$|(nearest|version\\.node)\\.js$|weights\\u002Ffiles\\.node\\.js$)',
   'The command line stands on the public API alone: import it from ../index.js.',
 );
+const onlyPackage = refuse(
+  '\\u002Fsrc\\u002F',
+  "The demo stands on the public API alone, as a user's page would: import it from 'bertresnet'.",
+);
 
 /** What each part of src may not import. */
 const boundaries = {
@@ -122,6 +126,7 @@ export default tseslint.config(
     files: ['src/backends/onnxruntime/runtime.*.ts'],
     rules: syntax([...boundaries['src/backends/**/*.ts']]),
   },
+  { files: ['demo/**/*.ts'], rules: syntax([onlyPackage]) },
   // A test of vitest returns the promise of its body to nobody; scripts and examples have no house rules.
   { files: ['test/**/*.ts'], rules: { '@typescript-eslint/no-explicit-any': 'off' } },
 );

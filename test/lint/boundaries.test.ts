@@ -35,6 +35,7 @@ describe('who may import whom', () => {
     ['src/a.ts', "import type sharp from 'sharp';", /import a platform/],
     ['src/backends/a.node.ts', "import 'onnxruntime-node';", /imports ONNX Runtime/],
     ['src/cli/a.ts', "import '../model.js';", /public API alone/],
+    ['demo/page/a.ts', "import '../../src/model.js';", /public API alone/],
     ['src/index.ts', "export * from './onnxruntime.js';", /registers a backend/],
     ['src/training/a.ts', "import '../onnxruntime.js';", /registers a backend/],
     ['src/onnxruntime.ts', "import './model.js';", /without the rest of the library/],
@@ -50,6 +51,7 @@ describe('who may import whom', () => {
     ['src/cli/a.ts', "import '../index.js'; import './options.js';"],
     ['src/onnxruntime.ts', "import './backends/gradients.js'; import './errors.js';"],
     ['examples/a.ts', "import 'node:fs';"],
+    ['demo/build/a.ts', "import 'node:fs'; import 'bertresnet';"],
   ])('%s may: %s', async (filePath, code) => {
     expect(await complaints(filePath, code)).toEqual([]);
   });
