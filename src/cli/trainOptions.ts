@@ -78,6 +78,12 @@ const trainingOptions = {
   soup: integer('Average the best epochs at the end, as far as it helps: at most so many'),
   patience: integer('End after so many epochs without a better figure (default: never)'),
   auxiliary: number('What the losses of text alone and image alone count (default 1; 0: nothing)'),
+  modalityDropout: number(
+    'The share of the rows with both inputs that are trained as if they lacked one (default 0)',
+    0,
+    1,
+  ),
+  modulate: flag('Slow down the encoder that is ahead, so that the other is not starved (OGM-GE)'),
   auxiliaryDetached: flag('Keep those losses out of the encoders'),
   maxLength: integer("The longest text, in tokens (default: the tokenizer's)", 2),
   ungrouped: flag('Shuffle rows whatever their length (default: like lengths share a batch)'),
@@ -146,7 +152,7 @@ export function trainingOf(values: TrainValues): TrainingOptions {
   const { epochs, batchSize, learningRate, textLearningRate, imageLearningRate } = values;
   const { headLearningRate, schedule, weightDecay, maxGradNorm, labelSmoothing, mixup } = values;
   const { mode, maxLength, monitor, seed, ungrouped, layerDecay, focal, ema, soup } = values;
-  const { unfreeze, patience, classWeights } = values;
+  const { unfreeze, patience, classWeights, modalityDropout, modulate } = values;
   return defined({
     ...{ epochs, batchSize, learningRate, textLearningRate, imageLearningRate, headLearningRate },
     ...{
@@ -162,6 +168,8 @@ export function trainingOf(values: TrainValues): TrainingOptions {
     },
     ...{ layerDecay, ema, soup, focalGamma: focal, gradualUnfreezing: unfreeze },
     classWeights: classWeights === undefined ? undefined : readClassWeights(classWeights),
+    modalityDropout,
+    gradientModulation: modulate ? {} : undefined,
     earlyStopping: patience === undefined ? undefined : { patience },
     warmupRatio: warmup,
     groupByLength: ungrouped ? false : undefined,

@@ -8,6 +8,8 @@ import { differentiable } from '../nn/ops.js';
 import { encodeBatch, holds } from './encodeBatch.js';
 import { crossEntropyRows, focalRows, targetDistributions, weightedSum } from './loss.js';
 import { mixingMatrix } from './mixup.js';
+import { modulate } from './modulation.js';
+import type { ModulationOptions } from './modulation.js';
 import type { RowLosses } from './rowLoss.js';
 
 /** What the loss of a batch depends on beside the batch. */
@@ -26,6 +28,8 @@ export interface BatchLossOptions {
   readonly classWeights?: Float32Array;
   /** The focal loss's gamma (default 0: cross-entropy). */
   readonly focalGamma?: number;
+  /** Slows down the encoder that is ahead; default: neither. */
+  readonly gradientModulation?: ModulationOptions;
   /** Whether the encoders' layers are computed again in the backward pass. */
   readonly gradientCheckpointing?: boolean;
 }
@@ -55,7 +59,7 @@ export function batchLoss(
     const targets = mix(tf.tensor2d(values, [batch.size, classes]));
     const about = { epoch: tf.scalar(options.epoch), crossEntropy: crossEntropyOf(options) };
     const encoded = encodeBatch(model, batch, { ...context, mode: encodedMode(losses, batch) });
-    const main = mapFeatures(encoded, mix);
+    const main = mapFeatures(modulated(model, batch, labels, encoded, options), mix);
     const single = mapFeatures(encoded, (features) => mix(gate(features, losses.reach)));
     // The main head comes first, so that its dropout does not depend on the others.
     const used = (['both', 'text', 'image'] as const).filter(
@@ -83,6 +87,22 @@ function encodedMode({ weights }: RowLosses, batch: Batch): Mode {
   const needed = modes.filter((mode) => weights[mode] !== undefined);
   if (needed.length === 1) return needed[0]!;
   return holds(batch, 'both') ? 'both' : holds(batch, 'text') ? 'text' : 'image';
+}
+
+/** Features whose gradient is modulated, where that is asked for and the batch has both. */
+function modulated(
+  model: BertResNetModel,
+  { size, hasText, hasImage }: Batch,
+  labels: ArrayLike<number>,
+  { text, image }: Features,
+  { gradientModulation, seed, index }: BatchLossOptions,
+): Features {
+  if (gradientModulation === undefined || !text || !image) return { text, image };
+  const width = model.labels.length;
+  const classes = tf.tensor2d(targetDistributions(labels, width), [size, width]);
+  const present = hasText.map((has, row) => (has && hasImage[row]! ? 1 : 0));
+  const inputs = { classes, complete: tf.tensor2d(present, [size, 1]), key: [seed, 'ogm', index] };
+  return modulate(model, { text, image }, inputs, gradientModulation);
 }
 
 type Mix = (rows: tf.Tensor2D) => tf.Tensor2D;

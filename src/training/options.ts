@@ -8,6 +8,8 @@ import { aboveZero, atLeast, belowOne, integer, parseOptions, share } from '../s
 import type { ClassWeights } from './classWeights.js';
 import type { EarlyStopping } from './earlyStopping.js';
 import type { FreezeOptions } from './freezing.js';
+import type { ModalityDropout } from './modalityDropout.js';
+import type { ModulationOptions } from './modulation.js';
 import { monitors } from './monitor.js';
 import type { Monitor } from './monitor.js';
 import type { AuxiliaryOptions } from './rowLoss.js';
@@ -88,6 +90,17 @@ export interface TrainingOptions {
    * were alone).
    */
   readonly auxiliary?: Partial<AuxiliaryOptions>;
+  /**
+   * The probability that a row with both inputs is trained as if it lacked one (default 0), either equally often, or a
+   * probability for each: the heads of a single input are then trained for what prediction meets.
+   */
+  readonly modalityDropout?: number | { readonly text?: number; readonly image?: number };
+  /**
+   * Slows down the encoder whose modality is ahead, so that the other is not starved (OGM-GE; Peng et al., 2022;
+   * default: not): `{}` for its defaults, `alpha` (0.3) and `noise` (true). Needs `auxiliary.weight` above 0, since the
+   * single-mode heads tell which one is ahead.
+   */
+  readonly gradientModulation?: Partial<ModulationOptions>;
   /**
    * Which encoders and parameters stay as they are, statistics included (default: as the model is), for the whole run,
    * or an encoder for a number of epochs. What is frozen for the whole run stays frozen after it.
@@ -187,14 +200,22 @@ type Defaulted = Omit<
   | 'augment'
   | 'classWeights'
   | 'earlyStopping'
+  | 'modalityDropout'
+  | 'gradientModulation'
 >;
 
 /** {@link TrainingOptions} with every default filled in. */
 export type ResolvedTraining = Required<Omit<Defaulted, 'auxiliary'>> &
-  Omit<TrainingOptions, keyof Defaulted | 'earlyStopping'> & {
+  Omit<TrainingOptions, keyof Defaulted | keyof Nested> & {
     readonly auxiliary: AuxiliaryOptions;
-    readonly earlyStopping?: EarlyStopping;
-  };
+  } & Nested;
+
+/** Options with defaults of their own within. */
+interface Nested {
+  readonly earlyStopping?: EarlyStopping;
+  readonly modalityDropout?: ModalityDropout;
+  readonly gradientModulation?: ModulationOptions;
+}
 
 type ResolvedRun = Required<Omit<RunOptions, 'outputDir' | 'record'>> & RunOptions;
 
@@ -231,6 +252,21 @@ const trainingEntries = {
       reachEncoders: v.optional(v.boolean(), true),
     }),
     {},
+  ),
+  modalityDropout: v.optional(
+    v.union([
+      v.pipe(
+        share,
+        v.transform((rate) => ({ text: rate / 2, image: rate / 2 })),
+      ),
+      v.pipe(
+        v.strictObject({ text: v.optional(share, 0), image: v.optional(share, 0) }),
+        v.check(({ text, image }) => text + image <= 1),
+      ),
+    ]),
+  ),
+  gradientModulation: v.optional(
+    v.strictObject({ alpha: v.optional(aboveZero, 0.3), noise: v.optional(v.boolean(), true) }),
   ),
   freeze: v.optional(
     v.strictObject({
@@ -281,8 +317,17 @@ export const trainingOptionNames = Object.keys(trainingEntries) as (keyof Traini
 export function resolveOptions(options: TrainingOptions & RunOptions): ResolvedOptions {
   const resolved = parseOptions('trainer', schema, options, unions) as ResolvedOptions;
   requireFolder(resolved);
+  requireHeads(resolved);
   if (resolved.augment !== undefined) checkAugmentation(resolved.augment);
   return resolved;
+}
+
+function requireHeads({ gradientModulation, auxiliary }: ResolvedOptions): void {
+  if (gradientModulation === undefined || auxiliary.weight > 0) return;
+  throw new InputError(
+    'trainer: gradientModulation compares the heads of text and image, but auxiliary.weight is 0, which does not ' +
+      'train them; leave auxiliary as it is',
+  );
 }
 
 function requireFolder({ outputDir, resume, overwrite }: ResolvedOptions): void {
@@ -302,5 +347,6 @@ function requireFolder({ outputDir, resume, overwrite }: ResolvedOptions): void 
 const unions: Readonly<Record<string, string>> = {
   classWeights: "'balanced', a number above 0 for each class, or one by label",
   freeze: 'true, false, or a number of epochs',
+  modalityDropout: 'a probability, or { text, image } whose sum is at most 1',
   cacheFeatures: 'true, false, or a folder',
 };

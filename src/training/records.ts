@@ -2,6 +2,7 @@ import type { Mode } from '../fusion/fusion.js';
 import { monitors } from './monitor.js';
 import type { Monitor } from './monitor.js';
 import type { EvaluationReport, ModeReport } from './evaluate.js';
+import type { Reliance } from './reliance.js';
 
 /** One optimizer step, as history.jsonl and `onStep` have it. */
 export interface StepRecord {
@@ -34,6 +35,11 @@ export interface EpochRecord {
   readonly learningRate: number;
   /** The figures of the validation rows, where there are any. */
   readonly validation?: ValidationFigures;
+  /**
+   * With mode `both`, how much the answers to validation rows rest on each input: the share that changes with another
+   * row's text, and with another row's picture.
+   */
+  readonly reliance?: Reliance;
   /** Whether this epoch is the best so far, by the option `monitor`. */
   readonly best: boolean;
 }

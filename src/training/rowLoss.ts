@@ -28,20 +28,30 @@ export interface RowLosses {
  * A row has one main loss: that of the mode, or, where the mode is `both` and the row lacks its
  * text or its picture, that of the head of what it has. A row with both has the single-mode losses
  * in addition, by `auxiliary`. In a single mode, a row that lacks the input has no loss.
+ *
+ * @param dropped the input that a row with both is to be trained without, if any; with it, every mode has its weights,
+ * so that all batches have the same graph.
  */
-export function rowLosses(batch: Batch, mode: Mode, auxiliary: AuxiliaryOptions): RowLosses {
+export function rowLosses(
+  batch: Batch,
+  mode: Mode,
+  auxiliary: AuxiliaryOptions,
+  dropped?: readonly ('text' | 'image' | undefined)[],
+): RowLosses {
   const weights = { text: zeros(batch), image: zeros(batch), both: zeros(batch) };
   const reach = zeros(batch);
   let rows = 0;
   for (let row = 0; row < batch.size; row++) {
-    const main = mainMode(batch, row, mode);
-    if (main === undefined) continue;
+    const whole = mainMode(batch, row, mode);
+    if (whole === undefined) continue;
+    const main = whole === 'both' ? withoutInput(dropped?.[row]) : whole;
     rows += 1;
     if (main === 'both') weights.text[row] = weights.image[row] = auxiliary.weight;
     weights[main][row] = 1;
     reach[row] = main !== 'both' || auxiliary.reachEncoders ? 1 : 0;
   }
-  const used = modes.filter((name) => weights[name].some((weight) => weight !== 0));
+  const all = dropped !== undefined && weights.both.some((weight) => weight !== 0);
+  const used = modes.filter((name) => all || weights[name].some((weight) => weight !== 0));
   return { rows, weights: Object.fromEntries(used.map((name) => [name, weights[name]])), reach };
 }
 
@@ -59,6 +69,11 @@ export function mainMode(
   if (mode === 'image') return image ? 'image' : undefined;
   if (text && image) return 'both';
   return text ? 'text' : image ? 'image' : undefined;
+}
+
+function withoutInput(dropped: 'text' | 'image' | undefined): Mode {
+  if (dropped === undefined) return 'both';
+  return dropped === 'text' ? 'image' : 'text';
 }
 
 function zeros(batch: Batch): Float32Array {

@@ -8,7 +8,7 @@ import { readSafetensors } from '../weights/safetensors.js';
 import { readCheckpoint, writeCheckpoint } from './checkpoint.js';
 import type { Position, RunState } from './checkpoint.js';
 import { evaluateKnown } from './evaluate.js';
-import type { EvaluationReport } from './evaluate.js';
+import type { EvaluateOptions, EvaluationReport } from './evaluate.js';
 import { nextTurn } from '../eventLoop.node.js';
 import { DivergedError } from './diverged.js';
 import { requireSameRun } from './identity.js';
@@ -26,6 +26,8 @@ import type { PreparedRows } from './preparedRows.js';
 import type { ProgressReporter } from './progress.js';
 import { figuresOf } from './records.js';
 import type { EpochRecord, StepRecord } from './records.js';
+import { measureReliance, relianceWarning } from './reliance.js';
+import type { Reliance } from './reliance.js';
 import type { RunFolder } from './runFolder.js';
 import { scheduleFactor } from './schedule.js';
 import { cookSoup } from './soup.js';
@@ -40,6 +42,12 @@ export interface RunListeners {
   readonly progress?: ProgressReporter;
   /** Told what is suspicious but no error. */
   readonly warn: (warning: string) => void;
+}
+
+/** What an epoch's validation found, where there are rows for it. */
+interface Validated {
+  readonly report?: EvaluationReport;
+  readonly reliance?: Reliance;
 }
 
 /** One run from its first step, or from a checkpoint, to its end. */
@@ -150,10 +158,11 @@ export class TrainingRun {
       await this.#step(group);
       await this.#afterStep();
     }
-    const report = await this.#validate();
+    const { report, reliance } = await this.#validate();
     const epoch = this.#position.epoch + 1;
     const best = betterOf(this.#best, epoch, options.monitor, report);
-    const record = this.#epochRecord(epoch, report, best);
+    const record = this.#epochRecord(epoch, { report, reliance }, best);
+    this.#warnOfReliance(record);
     if (record.best) await this.#onAverage(() => this.#keepBest(report));
     this.#best = best;
     this.#history.push(record);
@@ -168,7 +177,17 @@ export class TrainingRun {
     this.#listeners.signal?.throwIfAborted();
   }
 
-  #epochRecord(epoch: number, report: EvaluationReport | undefined, best: Best): EpochRecord {
+  /** Says once in a run that an input is ignored: in the first epoch in which it is. */
+  #warnOfReliance({ reliance, epoch }: EpochRecord): void {
+    if (reliance === undefined) return;
+    const said = this.#history.some(
+      (one) => one.reliance && relianceWarning(one.reliance, one.epoch) !== undefined,
+    );
+    const warning = relianceWarning(reliance, epoch);
+    if (!said && warning !== undefined) this.#listeners.warn(warning);
+  }
+
+  #epochRecord(epoch: number, { report, reliance }: Validated, best: Best): EpochRecord {
     const { sum, rows } = this.#epochLoss;
     const { step } = this.#position;
     return {
@@ -178,6 +197,7 @@ export class TrainingRun {
       loss: sum / rows,
       learningRate: this.#rate(step - 1),
       ...(report === undefined ? {} : { validation: figuresOf(report) }),
+      ...(reliance === undefined ? {} : { reliance }),
       best: best.epoch === epoch,
     };
   }
@@ -252,10 +272,13 @@ export class TrainingRun {
     await nextTurn();
   }
 
-  async #validate(): Promise<EvaluationReport | undefined> {
-    if (this.#plan.validation === undefined) return undefined;
+  async #validate(): Promise<Validated> {
+    if (this.#plan.validation === undefined) return {};
     try {
-      return await this.#onAverage(() => this.#measure());
+      return await this.#onAverage(async () => ({
+        report: await this.#measure(),
+        reliance: await this.#measureReliance(),
+      }));
     } catch (error) {
       // Behind the last step of the epoch: the run will go on with its validation.
       if (this.#listeners.signal?.aborted === true) await this.#checkpoint();
@@ -265,10 +288,20 @@ export class TrainingRun {
 
   /** The figures of the validation rows. */
   #measure(): Promise<EvaluationReport> {
-    const { model, validation, mode, options } = this.#plan;
+    const { model, validation } = this.#plan;
+    return evaluateKnown(model, validation!, this.#howToEvaluate(), this.#rows!.validation);
+  }
+
+  async #measureReliance(): Promise<Reliance | undefined> {
+    const { model, validation, mode } = this.#plan;
+    if (mode !== 'both') return undefined;
+    return measureReliance(model, validation!, this.#howToEvaluate(), this.#rows!.validation);
+  }
+
+  #howToEvaluate(): EvaluateOptions {
+    const { mode, options } = this.#plan;
     const { evalBatchSize: batchSize, maxLength, prefetch } = options;
-    const how = { mode, batchSize, maxLength, prefetch, signal: this.#listeners.signal };
-    return evaluateKnown(model, validation!, how, this.#rows!.validation);
+    return { mode, batchSize, maxLength, prefetch, signal: this.#listeners.signal };
   }
 
   /** Does something while the model holds the average of its weights, where there is one. */

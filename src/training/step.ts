@@ -3,6 +3,7 @@ import type { Batch } from '../datasets/batch.js';
 import { InputError } from '../errors.js';
 import { batchLoss } from './batchLoss.js';
 import { clipScale, globalNorm } from './clip.js';
+import { droppedInputs } from './modalityDropout.js';
 import type { AdamW, NamedTensor } from './optimizer.js';
 import type { RunPlan } from './plan.js';
 import { mainMode, rowLosses } from './rowLoss.js';
@@ -95,7 +96,9 @@ function partOf(plan: StepPlan, batch: Batch, index: number): Part {
     const row = plan.train.describe(batch.positions[unlabelled]!);
     throw new InputError(`training: every row must have a label, got none in ${row}`);
   }
-  const losses = rowLosses(batch, plan.mode, plan.options.auxiliary);
+  const { auxiliary, modalityDropout, seed } = plan.options;
+  const dropped = modalityDropout && droppedInputs(batch, modalityDropout, seed, 'modality', index);
+  const losses = rowLosses(batch, plan.mode, auxiliary, dropped);
   const labels = batch.labels.map(plan.toClass);
   return { batch, labels, losses, weight: weightOf(plan, batch, labels, losses), index };
 }

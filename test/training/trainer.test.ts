@@ -25,6 +25,8 @@ const busy: TrainerOptions = {
   labelSmoothing: 0.1,
   classWeights: 'balanced',
   focalGamma: 1,
+  modalityDropout: 0.4,
+  gradientModulation: {},
   ema: 0.5,
   soup: 2,
   earlyStopping: { patience: 2 },
@@ -112,7 +114,9 @@ describeBackends('Trainer', (backend) => {
     const compiled: number[] = [];
     const onStep = (): void => void compiled.push(stats.compilations);
     const options = { mixup: 0.4, ema: 0.9, focalGamma: 2, classWeights: [1, 2, 3] };
-    await new Trainer(model, { ...quick, epochs: 3, ...options }).fit(tinyData(12), { onStep });
+    const modalities = { modalityDropout: 0.3, gradientModulation: {} };
+    const trainer = new Trainer(model, { ...quick, epochs: 3, ...options, ...modalities });
+    await trainer.fit(tinyData(12), { onStep });
     expect(compiled).toHaveLength(9);
     // In the first step the average of the weights still shares their values.
     expect(compiled.at(-1)).toBe(compiled[1]);

@@ -1,0 +1,100 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { batches } from '../datasets/batch.js';
+import type { Batch } from '../datasets/batch.js';
+import type { Dataset } from '../datasets/example.js';
+import type { Features } from '../fusion/fusion.js';
+import type { BertResNetModel } from '../model.js';
+import { encodeBatch, holds } from './encodeBatch.js';
+import type { EvaluateOptions, KnownRows } from './evaluate.js';
+
+/**
+ * How much the answers of mode `both` rest on each input: the share of rows whose answer becomes another one when that
+ * input is replaced with another row's. Near 0, the input is ignored.
+ */
+export interface Reliance {
+  readonly text: number;
+  readonly image: number;
+}
+
+/** So many rows, evenly spread, tell enough. */
+const sampledRows = 128;
+
+/**
+ * Replaces the texts, then the pictures, of rows with those of their neighbours in the batch, and compares answers
+ * (permutation importance; Breiman, 2001).
+ *
+ * @returns undefined where no two rows of a batch have both inputs.
+ */
+export async function measureReliance(
+  model: BertResNetModel,
+  dataset: Dataset,
+  { batchSize = 32, maxLength, prefetch, signal }: EvaluateOptions,
+  { features, processor = model.processor }: KnownRows,
+): Promise<Reliance | undefined> {
+  const count = Math.min(sampledRows, dataset.size);
+  const order = Array.from({ length: count }, (_, i) => Math.floor((i * dataset.size) / count));
+  const { tokenizer } = model;
+  const readers = { mode: 'both', tokenizer, processor, features } as const;
+  const how = { batchSize, prefetch, signal, order, maxLength: model.textLength(maxLength) };
+  const changed = { text: 0, image: 0, rows: 0 };
+  for await (const batch of batches(dataset, { ...how, ...readers })) {
+    const complete = completeRows(batch);
+    if (complete.length < 2 || !holds(batch, 'both')) continue;
+    const [own, text, image] = await answers(model, batch, complete);
+    const differing = (others: ArrayLike<number>): number =>
+      own.filter((answer, row) => answer !== others[row]).length;
+    changed.text += differing(text);
+    changed.image += differing(image);
+    changed.rows += complete.length;
+  }
+  const { rows } = changed;
+  return rows === 0 ? undefined : { text: changed.text / rows, image: changed.image / rows };
+}
+
+function completeRows({ hasText, hasImage }: Batch): number[] {
+  return hasText.flatMap((present, row) => (present && hasImage[row]! ? [row] : []));
+}
+
+/** The classes that rows are given: as they are, with another's text, with another's picture. */
+async function answers(
+  model: BertResNetModel,
+  batch: Batch,
+  rows: readonly number[],
+): Promise<[own: Int32Array, text: Int32Array, image: Int32Array]> {
+  const found = tf.tidy(() => {
+    const { text, image } = encodeBatch(model, batch, { mode: 'both' });
+    const take = (x: tf.Tensor2D, order: readonly number[]): tf.Tensor2D =>
+      tf.gather(x, tf.tensor1d([...order], 'int32'));
+    const next = [...rows.slice(1), rows[0]!];
+    const classify = (features: Features): tf.Tensor =>
+      tf.argMax(model.classify(features, { mode: 'both' }), 1);
+    const [ownText, ownImage] = [take(text!, rows), take(image!, rows)];
+    return [
+      classify({ text: ownText, image: ownImage }),
+      classify({ text: take(text!, next), image: ownImage }),
+      classify({ text: ownText, image: take(image!, next) }),
+    ];
+  });
+  try {
+    const values = await Promise.all(found.map((tensor) => tensor.data() as Promise<Int32Array>));
+    return values as [Int32Array, Int32Array, Int32Array];
+  } finally {
+    tf.dispose(found);
+  }
+}
+
+/** What is to be said of a model that ignores one of its inputs; undefined where it uses both. */
+export function relianceWarning({ text, image }: Reliance, epoch: number): string | undefined {
+  const [less, more] = [Math.min(text, image), Math.max(text, image)];
+  if (more < 0.2 || less >= 0.05 * more) return undefined;
+  const [ignored, used] = text < image ? ['text', 'picture'] : ['picture', 'text'];
+  return (
+    `trainer: after epoch ${epoch} the ${ignored} is ignored: with another row's ${ignored} ` +
+    `${percent(less)} of the answers change, with another row's ${used} ${percent(more)}; ` +
+    'see auxiliary, gradientModulation and modalityDropout, or the fusion late'
+  );
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)}%`;
+}
