@@ -47,6 +47,8 @@ export type { ImageSize } from './datasets/imagePixels.js';
 export type { Resample } from './datasets/imageResize.js';
 export { notebookAugmentation } from './datasets/augment.js';
 export type { Augmentation, RandomResizedCropOptions } from './datasets/augment.js';
+export type { RandAugmentOptions } from './datasets/randAugment.js';
+export type { RandomErasingOptions } from './datasets/randomErasing.js';
 export { batches, toTensors } from './datasets/batch.js';
 export type {
   Batch,

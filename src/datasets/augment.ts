@@ -10,6 +10,9 @@ import { adjustBrightness, adjustContrast, adjustHue, adjustSaturation } from '.
 import { roundHalfEven } from './imageGeometry.js';
 import { flipHorizontal } from './imagePixels.js';
 import type { Box, ImageSize, RgbImage } from './imagePixels.js';
+import { randAugment } from './randAugment.js';
+import type { RandAugmentOptions } from './randAugment.js';
+import type { RandomErasingOptions } from './randomErasing.js';
 
 type Range = readonly [number, number];
 
@@ -43,6 +46,10 @@ export interface Augmentation {
   readonly saturation?: number;
   /** Hues turn by up to this part of the circle, at most 0.5. */
   readonly hue?: number;
+  /** Some of fourteen changes, drawn anew for each picture, after those above: `{}` for torchvision's defaults. */
+  readonly randAugment?: RandAugmentOptions;
+  /** Covers a random part of the picture, at last: `{}` for torchvision's defaults. */
+  readonly randomErasing?: RandomErasingOptions;
   /** The probability that a word is left out; one always stays. */
   readonly wordDropout?: number;
 }
@@ -64,7 +71,10 @@ const bounds: Readonly<Partial<Record<keyof Augmentation, Range>>> = {
   hue: [0, 0.5],
   wordDropout: [0, 1],
 };
-const fields = [...Object.keys(bounds), 'randomResizedCrop', 'shift', 'scale', 'fill'];
+const fields = [
+  ...Object.keys(bounds),
+  ...['randomResizedCrop', 'shift', 'scale', 'fill', 'randAugment', 'randomErasing'],
+];
 
 /** @throws InputError where a field is unknown or outside of its range. */
 export function checkAugmentation(augmentation: Augmentation): void {
@@ -80,6 +90,39 @@ export function checkAugmentation(augmentation: Augmentation): void {
     );
   }
   checkRanges(augmentation);
+  checkRandAugment(augmentation.randAugment);
+  checkRandomErasing(augmentation.randomErasing);
+}
+
+function checkRandAugment(options: RandAugmentOptions = {}): void {
+  const { numOps = 2, magnitude = 9, numMagnitudeBins: bins = 31, ...others } = options;
+  checkNames('randAugment', 'numOps, magnitude, numMagnitudeBins', others);
+  const whole = (low: number, high: number) => (value: readonly number[]) =>
+    Number.isInteger(value[0]) && value[0]! >= low && value[0]! <= high;
+  checkNumbers('randAugment.numOps', 'an integer from 1', [numOps], whole(1, Infinity));
+  checkNumbers('randAugment.numMagnitudeBins', 'an integer from 2', [bins], whole(2, Infinity));
+  const last = bins - 1;
+  checkNumbers('randAugment.magnitude', `a bin from 0 to ${last}`, [magnitude], whole(0, last));
+}
+
+function checkRandomErasing(options: RandomErasingOptions = {}): void {
+  const { probability = 0.5, scale, ratio, value = 'mean', ...others } = options;
+  checkNames('randomErasing', 'probability, scale, ratio, value', others);
+  checkNumbers('randomErasing.probability', 'from 0 to 1', [probability], ([p]) => {
+    return p! >= 0 && p! <= 1;
+  });
+  checkNumbers('randomErasing.scale', '0 < low <= high <= 1', scale, (range) => {
+    return isRange(range) && range[1]! <= 1;
+  });
+  checkNumbers('randomErasing.ratio', '0 < low <= high', ratio, isRange);
+  if (value === 'mean' || value === 'random') return;
+  throw new InputError(`augment: randomErasing.value must be mean or random, got ${String(value)}`);
+}
+
+function checkNames(owner: string, known: string, others: object): void {
+  const [unknown] = Object.keys(others);
+  if (unknown === undefined) return;
+  throw new InputError(`augment: the fields of ${owner} are ${known}, got ${unknown}`);
 }
 
 function checkRanges(augmentation: Augmentation): void {
@@ -156,14 +199,16 @@ function centralBox({ height, width }: ImageSize, [low, high]: Range): Box {
   return { top, left, height: h, width: w };
 }
 
-/** Mirrors, turns, moves, scales and recolours a picture, in this order; its size stays. */
+/** Mirrors, turns, moves, scales and recolours a picture, then RandAugment, in this order; its size stays. */
 export function augmentPixels(
   image: RgbImage,
   augmentation: Augmentation,
   random: Random,
 ): RgbImage {
   const mirrored = randomFlip(image, augmentation, random);
-  return jitter(randomAffine(mirrored, augmentation, random), augmentation, random);
+  const recoloured = jitter(randomAffine(mirrored, augmentation, random), augmentation, random);
+  const { randAugment: options, fill = black } = augmentation;
+  return options === undefined ? recoloured : randAugment(recoloured, options, fill, random);
 }
 
 function randomFlip(image: RgbImage, augmentation: Augmentation, random: Random): RgbImage {

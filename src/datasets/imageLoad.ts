@@ -9,6 +9,7 @@ import { geometryOf, outputSize } from './imageGeometry.js';
 import { crop } from './imagePixels.js';
 import type { ImageSize, RgbImage } from './imagePixels.js';
 import { resize } from './imageResize.js';
+import { randomErasing } from './randomErasing.js';
 
 /** How one picture is read. */
 export interface LoadOptions {
@@ -46,7 +47,9 @@ export class ImageLoader {
     }
     const image = await decodeImage(source, { maxPixels: this.#config.maxPixels, baseFolder });
     if (!augment || !random) return this.#normalize(this.#resized(image));
-    return this.#normalize(this.#augmented(image, augment, random));
+    const pixels = this.#normalize(this.#augmented(image, augment, random));
+    if (augment.randomErasing) randomErasing(pixels, this.#size, augment.randomErasing, random);
+    return pixels;
   }
 
   #resized(image: RgbImage): RgbImage {
