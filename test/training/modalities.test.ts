@@ -73,7 +73,7 @@ describeBackends('gradient modulation', () => {
     const model = await tinyModel();
     const batch = await batchOf(model, rows);
     const losses = rowLosses(batch, 'both', { weight: 1, reachEncoders: false });
-    const options = { labelSmoothing: 0, mixup: 0, seed: 1, index: 0, divisor: 6 };
+    const options = { labelSmoothing: 0, mixup: 0, seed: 1, index: 0, epoch: 0, divisor: 6 };
     const parameters = model.namedParameters();
     const gradients = async (gradientModulation?: { alpha: number; noise: boolean }) => {
       const { value, grads } = tf.variableGrads(
