@@ -28,13 +28,14 @@ const noFusion = refuse(
   'encoders and fusion do not import each other: pass what is needed as an argument.',
 );
 const noTraining = refuse(
-  '\\u002F(training|evaluation)\\u002F',
-  'training and evaluation may import this, never the reverse.',
+  '\\u002F(training|evaluation|report)\\u002F',
+  'training, evaluation and report may import this, never the reverse.',
 );
 const noEvaluation = refuse(
-  '\\u002Fevaluation\\u002F',
+  '\\u002F(evaluation|report)\\u002F',
   'evaluation may import training, never the reverse.',
 );
+const noReport = refuse('\\u002Freport\\u002F', 'report may import this, never the reverse.');
 const onlyBackends = refuse(
   '^\\.\\u002F(?!backends\\u002F|errors\\.js$)',
   'bertresnet/onnxruntime is the backend without the rest of the library.',
@@ -63,7 +64,8 @@ const boundaries = {
   'src/nn/**/*.ts': [noBackend, noEncoders, noFusion, noTraining],
   'src/weights/**/*.ts': [noBackend, noEncoders, noFusion, noTraining],
   'src/training/**/*.ts': [noBackend, noEvaluation],
-  'src/evaluation/**/*.ts': [noBackend],
+  'src/evaluation/**/*.ts': [noBackend, noReport],
+  'src/report/**/*.ts': [noBackend],
   'src/files/**/*.ts': [noBackend, noEncoders, noFusion, noTraining],
   'src/onnx/**/*.ts': [noTraining],
   'src/backends/**/*.ts': [noEncoders, noFusion, noTraining],

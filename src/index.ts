@@ -96,6 +96,7 @@ export type {
   ModelInput,
   ModelOptions,
 } from './modelOptions.js';
+export type { SaveOptions } from './modelFiles.js';
 export type { Prediction, PredictOptions, RawInput } from './predict.js';
 export type { Calibration, HeadCalibration, PrecisionPoint } from './calibration.js';
 export { OnnxModel } from './onnx/onnxModel.js';
@@ -170,6 +171,23 @@ export { mcnemar } from './evaluation/mcnemar.js';
 export type { McNemarResult } from './evaluation/mcnemar.js';
 export { findLeakage } from './evaluation/leakage.js';
 export type { LeakageOptions, LeakageReport, LeakedPart, LeakedRow } from './evaluation/leakage.js';
+
+// What people look at
+export { createReport } from './report/createReport.js';
+export type { CreateReportOptions } from './report/createReport.js';
+export { reportHtml } from './report/report.js';
+export type {
+  Mistake,
+  PresentRows,
+  ReportData,
+  ReportedLeakage,
+  TestedRows,
+} from './report/reportData.js';
+export { answerColumns, answerTable } from './report/answerTable.js';
+export type { AnswerRecord } from './report/answerTable.js';
+export { compareAnswers } from './report/compare.js';
+export type { ComparedAnswers, ComparedFigures, ComparedRun } from './report/compare.js';
+export { compareHtml } from './report/comparison.js';
 
 // Weights
 export { zipFolder } from './files/zipFolder.js';

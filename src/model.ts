@@ -9,6 +9,7 @@ import { Fusion } from './fusion/fusion.js';
 import type { Features, FusionContext } from './fusion/fusion.js';
 import { createFusion } from './fusion/index.js';
 import { loadEncoders, readModel, saveModel } from './modelFiles.js';
+import type { SaveOptions } from './modelFiles.js';
 import {
   checkOptions,
   checkRows,
@@ -98,8 +99,8 @@ export class BertResNetModel extends Module {
   }
 
   /** Writes weights, configuration, tokenizer, processor and a model card; the folder is replaced as a whole. */
-  save(folder: string): Promise<void> {
-    return saveModel(this, folder);
+  save(folder: string, options?: SaveOptions): Promise<void> {
+    return saveModel(this, folder, options);
   }
 
   /** What config.json keeps of this model. */

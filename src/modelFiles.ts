@@ -20,10 +20,17 @@ import type {
   ModelOptions,
 } from './modelOptions.js';
 import type { StateDict } from './nn/stateDict.js';
+import type { ReportData } from './report/reportData.js';
 import { openPretrained } from './weights/hub.js';
 import type { PretrainedFiles, PretrainedOptions, PretrainedSource } from './weights/hub.js';
 import { readWeights } from './weights/read.js';
 import { writeSafetensors } from './weights/safetensors.js';
+
+/** What is saved with a model. */
+export interface SaveOptions {
+  /** What `createReport` found: it fills the model card (README.md). */
+  readonly report?: ReportData;
+}
 
 /** The version of config.json that this library writes, and the newest that it reads. */
 export const formatVersion = 1;
@@ -39,7 +46,11 @@ const modelFileNames = new Set([
 ]);
 
 /** Writes a model's folder; what stood there before is replaced only once all is written. */
-export async function saveModel(model: BertResNetModel, folder: string): Promise<void> {
+export async function saveModel(
+  model: BertResNetModel,
+  folder: string,
+  { report }: SaveOptions = {},
+): Promise<void> {
   const { replaceFolder, writeFileAtomic } = await import('./weights/files.node.js');
   const config = { model_type: 'bertresnet', formatVersion, ...model.config };
   const state = model.stateDict();
@@ -51,7 +62,7 @@ export async function saveModel(model: BertResNetModel, folder: string): Promise
         metadata: { format: 'pt' },
       });
       await write('config.json', json(config));
-      await write('README.md', modelCard(model));
+      await write('README.md', modelCard(model, report));
       await model.tokenizer?.save(temporary);
       if (model.processor !== undefined) {
         await write('preprocessor_config.json', json(model.processor.toJSON()));

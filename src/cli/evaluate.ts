@@ -1,4 +1,4 @@
-import { evaluate } from '../index.js';
+import { answerRows, createReport } from '../index.js';
 import { writeFileAtomic } from '../weights/files.node.js';
 import { defineCommand } from './command.js';
 import type { Invocation } from './command.js';
@@ -6,6 +6,16 @@ import { dataOptions, describeRows, labelOptions, openCsv } from './data.js';
 import { engineOptions, startEngine } from './engine.js';
 import { choice, flag, integer, text } from './options.js';
 import { reportLines } from './report.js';
+import {
+  metricsOf,
+  nameOf,
+  readConfiguration,
+  readHistory,
+  today,
+  trainedRows,
+  writeAnswers,
+  writeReport,
+} from './reportFiles.node.js';
 import { fileFor, loadModel, openRun, readSettings } from './runFolder.node.js';
 import { exitCodes } from './terminal.js';
 
@@ -18,6 +28,7 @@ const options = {
   batchSize: integer('Rows that are computed at once (default 32)'),
   maxLength: integer('The longest text, in tokens (default: as in training)', 2),
   out: text('FILE', 'Where the figures go (default: metrics-NAME.json in the run folder)'),
+  noReport: flag('Write the figures alone: no report-NAME.html, and no search for leakage'),
   json: flag('Print the figures as JSON on stdout, and nothing else there'),
   ...dataOptions,
   ...labelOptions,
@@ -33,11 +44,22 @@ async function run({ positionals, options: given, terminal, signal }: Invocation
   await startEngine(given, terminal);
   const { batchSize = 32, mode = 'all' } = given;
   const maxLength = given.maxLength ?? (await readSettings(found)).maxLength;
-  const report = await evaluate(model, rows, { mode, batchSize, maxLength, signal });
+  const answers = await answerRows(model, rows, { mode, batchSize, maxLength, signal });
+  const configuration = await readConfiguration(found);
+  const report = await createReport(model, rows, {
+    title: `${nameOf(folder)} on ${nameOf(csv)}`,
+    history: await readHistory(found),
+    train: given.noReport ? undefined : await trainedRows(found, configuration, terminal),
+    date: today(),
+    ...{ answers, configuration, signal },
+  });
+  const metrics = metricsOf(report);
   const path = given.out ?? fileFor(found, 'metrics', csv, '.json');
-  await writeFileAtomic(path, `${JSON.stringify(report, null, 2)}\n`);
-  if (given.json) terminal.out(JSON.stringify(report, null, 2));
-  else reportLines(report, model.labels).forEach((line) => terminal.out(line));
+  await writeFileAtomic(path, `${JSON.stringify(metrics, null, 2)}\n`);
+  await writeAnswers(answers, rows, fileFor(found, 'answers', csv, '.csv'));
+  if (!given.noReport) await writeReport(report, fileFor(found, 'report', csv, '.html'), terminal);
+  if (given.json) terminal.out(JSON.stringify(metrics, null, 2));
+  else reportLines(metrics, model.labels).forEach((line) => terminal.out(line));
   terminal.say(`figures: ${path}`);
   return exitCodes.ok;
 }

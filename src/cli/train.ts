@@ -16,6 +16,7 @@ import { count, plural } from './table.js';
 import { exitCodes } from './terminal.js';
 import type { Terminal } from './terminal.js';
 import { makeModel } from './trainModel.node.js';
+import { quoted, reportRun } from './trainReport.node.js';
 import { options } from './trainOptions.js';
 import type { TrainValues } from './trainOptions.js';
 import { holdsModel, newTask, recordOf, resumedTask, trainerOptions } from './trainTask.node.js';
@@ -44,7 +45,9 @@ async function run({ positionals, options: given, terminal, signal }: Invocation
   signal.throwIfAborted();
   try {
     const history = await trainer.fit(train, { validation, signal });
-    await reportRun(task, model, history, { backend, terminal });
+    const { options: training } = trainer;
+    await reportRun({ task, model, train, validation, training, signal, terminal });
+    await sayRun(task, model, history, { backend, terminal });
     return exitCodes.ok;
   } catch (error) {
     if (!signal.aborted) throw error;
@@ -97,7 +100,7 @@ interface Ending {
 }
 
 /** Says how good the run became and where it is. */
-async function reportRun(
+async function sayRun(
   { folder, values }: TrainTask,
   { labels }: BertResNetModel,
   history: readonly EpochRecord[],
@@ -112,11 +115,6 @@ async function reportRun(
   else if (metrics !== undefined)
     reportLines(metrics, labels).forEach((line) => terminal.out(line));
   terminal.say(`run: ${folder} (bertresnet predict ${quoted(folder)} rows.csv predicts with it)`);
-}
-
-/** A path as a shell takes it. */
-function quoted(path: string): string {
-  return /^[\w./~+-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
 }
 
 /** `bertresnet train`: rows in, a run folder out. */

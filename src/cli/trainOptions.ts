@@ -110,6 +110,7 @@ const runOptions = {
     'Keep what frozen encoders compute of each row on disk (default: where all runs share it)',
   ),
   checkpointMinutes: number('Minutes between checkpoints within an epoch (default 10; 0: none)'),
+  noReport: flag('Write no report.html, and look for no leakage'),
   json: flag('Print the best figures as JSON on stdout, and nothing else there'),
 };
 
@@ -133,6 +134,7 @@ export const resumable: readonly (keyof TrainValues)[] = [
     'checkpointMinutes',
     'gradientCheckpointing',
     'cacheFeatures',
+    'noReport',
     'json',
     'backend',
     'threads',

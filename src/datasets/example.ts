@@ -31,6 +31,11 @@ export type Part = 'text' | 'image' | 'label';
  */
 export type BadRowPolicy = 'error' | 'skip' | 'missing';
 
+/** The name of a data set without the folders of its path, which are of one machine. */
+export function shortName(name: string): string {
+  return name.split(/[\\/]/).at(-1)!;
+}
+
 /**
  * Rows to train on, evaluate or predict. `CsvDataset` is one; anything with the first five members
  * serves.

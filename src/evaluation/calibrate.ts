@@ -1,5 +1,6 @@
 import type { Calibration, HeadCalibration } from '../calibration.js';
 import type { Dataset } from '../datasets/example.js';
+import { shortName } from '../datasets/example.js';
 import { InputError } from '../errors.js';
 import { modes } from '../fusion/fusion.js';
 import type { Mode } from '../fusion/fusion.js';
@@ -7,7 +8,7 @@ import type { BertResNetModel } from '../model.js';
 import { answerRows } from '../training/evaluate.js';
 import type { EvaluateOptions } from '../training/evaluate.js';
 import { argMaxRows, softmaxRows } from '../training/metrics.js';
-import type { ModeAnswers, RowAnswers } from '../training/rowAnswers.js';
+import type { RowAnswers } from '../training/rowAnswers.js';
 import { precisionCurve } from './precision.js';
 import { fitTemperature } from './temperature.js';
 
@@ -28,7 +29,8 @@ export interface CalibrateOptions extends EvaluateOptions {
  * const [answer] = await model.predict(rows, { minimumPrecision: 0.9 });
  * ```
  *
- * @param rows the rows, or the answers of this model to them that `answerRows` gave
+ * @param rows the rows, or the answers of this model to them that `answerRows` gave: they keep the
+ * calibration, too
  * @throws InputError as `evaluate`, and where an option cannot be used.
  */
 export async function calibrate(
@@ -46,33 +48,32 @@ export async function calibrate(
     const { labels } = model;
     return own.labels.length === 0 ? [] : [[head, calibrateHead(own, labels, minimumRows)]];
   });
-  model.calibration = { data: answers.of.name, heads: Object.fromEntries(heads) };
-  return model.calibration;
+  const calibration = { data: shortName(answers.of.name), heads: Object.fromEntries(heads) };
+  model.calibration = answers.calibration = calibration;
+  return calibration;
 }
 
-/** The answers that a head gave itself, in the mode of its name. */
-function answersOf(answers: RowAnswers, head: Mode): ModeAnswers {
-  if (!answers.modes.includes(head)) return { ...empty };
-  const { positions, labels, heads, logits } = answers.in(head);
+/** The answers that a head gave itself: in mode `both`, those to rows that have both. */
+function answersOf(answers: RowAnswers, head: Mode): OwnAnswers {
   const classes = answers.of.labels.length;
-  const own = (row: number): boolean => heads[row] === head;
+  const all = answers.modes.includes(head) ? answers.in(head) : undefined;
+  const own = (row: number): boolean => all?.heads[row] === head;
   return {
-    positions: positions.filter((_, row) => own(row)),
-    labels: labels.filter((_, row) => own(row)),
-    heads: heads.filter((_, row) => own(row)),
-    logits: logits.filter((_, i) => own(Math.floor(i / classes))),
+    labels: (all?.labels ?? none).filter((_, row) => own(row)),
+    logits: Array.from(all?.logits ?? []).filter((_, i) => own(Math.floor(i / classes))),
   };
 }
 
-const empty: ModeAnswers = {
-  positions: new Int32Array(),
-  labels: new Int32Array(),
-  heads: [],
-  logits: new Float32Array(),
-};
+interface OwnAnswers {
+  readonly labels: Int32Array;
+  /** [rows, classes] */
+  readonly logits: readonly number[];
+}
+
+const none = new Int32Array();
 
 function calibrateHead(
-  { labels, logits }: ModeAnswers,
+  { labels, logits }: OwnAnswers,
   names: readonly string[],
   minimumRows: number,
 ): HeadCalibration {

@@ -128,7 +128,8 @@ async function answerKnown(
   const toClass = labelMap('evaluate', dataset, model.labels);
   const mode = await resolveMode('evaluate', model, dataset, options.mode);
   const { labels, calibration } = model;
-  const answers = new RowAnswers({ mode, labels, name: dataset.name, calibration }, dataset.size);
+  const { name, size } = dataset;
+  const answers = new RowAnswers({ mode, labels, name }, size, calibration);
   let seen = 0;
   const lengths = known.lengths ?? (await lengthsOf(model, dataset, mode, options));
   const how = batchOptions(model, mode, options);

@@ -5,7 +5,13 @@ import { InputError } from '../errors.js';
 import { modes } from '../fusion/fusion.js';
 import type { Mode } from '../fusion/fusion.js';
 import type { EvaluationReport, ModeReport } from './evaluate.js';
-import { classificationReport, expectedCalibrationError, logLoss, softmaxRows } from './metrics.js';
+import {
+  argMaxRows,
+  classificationReport,
+  expectedCalibrationError,
+  logLoss,
+  softmaxRows,
+} from './metrics.js';
 import { mainMode } from './rowLoss.js';
 
 /** What one mode answered: an entry for each row that it has an answer to, in the order of the rows. */
@@ -18,6 +24,10 @@ export interface ModeAnswers {
   readonly heads: readonly Mode[];
   /** Logits [rows, classes] as the model gives them: no temperature is applied. */
   readonly logits: Float32Array;
+  /** Probabilities [rows, classes], with the temperatures of a model that is calibrated. */
+  readonly probabilities: Float64Array;
+  /** The class of the largest logit of each row. */
+  readonly predictions: Int32Array;
 }
 
 /** What was answered, and by whom. */
@@ -28,8 +38,6 @@ export interface AnswersOf {
   readonly labels: readonly string[];
   /** What the data set is called. */
   readonly name: string;
-  /** The model's, where it has one. */
-  readonly calibration?: Calibration;
 }
 
 /** The logits of a batch [rows, classes], by the head that gave them. */
@@ -52,6 +60,8 @@ export class RowAnswers {
     readonly of: AnswersOf,
     /** The number of rows. */
     readonly size: number,
+    /** The model's, where it has one; `calibrate` puts it here too. */
+    public calibration?: Calibration,
   ) {
     this.hasText = Array.from({ length: size }, () => false);
     this.hasImage = Array.from({ length: size }, () => false);
@@ -90,7 +100,20 @@ export class RowAnswers {
       const answer = this.#logits[heads[row]!].subarray(position * width, (position + 1) * width);
       logits.set(answer, row * width);
     });
-    return { positions, heads, logits, labels: positions.map((at) => this.classes[at]!) };
+    const scores = { values: this.#scaled(logits, heads), classes: width };
+    return {
+      ...{ positions, heads, logits },
+      labels: positions.map((position) => this.classes[position]!),
+      probabilities: softmaxRows(scores),
+      predictions: argMaxRows({ values: logits, classes: width }),
+    };
+  }
+
+  /** Logits divided by the temperature of the head that gave them. */
+  #scaled(logits: Float32Array, heads: readonly Mode[]): Float64Array {
+    const width = this.of.labels.length;
+    const temperatures = heads.map((head) => temperatureOf(this.calibration, head));
+    return Float64Array.from(logits, (logit, i) => logit / temperatures[Math.floor(i / width)]!);
   }
 
   /** The modes that have an answer to any row: that which was asked for, and with `both` the single ones. */
@@ -112,35 +135,24 @@ export class RowAnswers {
   }
 
   #reportOf(mode: Mode): ModeReport {
-    const { labels: names, calibration } = this.of;
+    const { labels: names } = this.of;
     const answers = this.in(mode);
     const lacking = (has: readonly boolean[]): number => has.filter((present) => !present).length;
     return {
       ...classificationReport(answers.labels, answers.logits, names),
-      ...(calibration && { calibrated: calibratedFigures(answers, names.length, calibration) }),
+      ...(this.calibration && { calibrated: this.#calibrated(answers) }),
       missing: {
         ...(mode !== 'image' && { text: lacking(this.hasText) }),
         ...(mode !== 'text' && { image: lacking(this.hasImage) }),
       },
     };
   }
-}
 
-/** Logits [rows, classes] divided by the temperature of the head that gave them. */
-export function scaledLogits(
-  { heads, logits }: ModeAnswers,
-  classes: number,
-  calibration: Calibration | undefined,
-): Float64Array {
-  const temperatures = heads.map((head) => temperatureOf(calibration, head));
-  return Float64Array.from(logits, (logit, i) => logit / temperatures[Math.floor(i / classes)]!);
-}
-
-function calibratedFigures(answers: ModeAnswers, classes: number, calibration: Calibration) {
-  const values = scaledLogits(answers, classes, calibration);
-  const probabilities = { values: softmaxRows({ values, classes }), classes };
-  return {
-    loss: logLoss(answers.labels, { values, classes }),
-    ece: expectedCalibrationError(answers.labels, probabilities),
-  };
+  #calibrated({ labels, logits, heads, probabilities }: ModeAnswers): ModeReport['calibrated'] {
+    const classes = this.of.labels.length;
+    return {
+      loss: logLoss(labels, { values: this.#scaled(logits, heads), classes }),
+      ece: expectedCalibrationError(labels, { values: probabilities, classes }),
+    };
+  }
 }

@@ -3,6 +3,7 @@ import * as files from '../weights/files.node.js';
 
 const products = [
   ...(['model', 'checkpoint', 'soup', 'metrics.json', 'history.jsonl', 'config.json'] as const),
+  ...(['report.html', 'answers.csv'] as const),
 ];
 
 /**

@@ -28,6 +28,7 @@ describe('who may import whom', () => {
     ],
     ['src/model.ts', "import './training/trainer.js';", /never the reverse/],
     ['src/weights/a.ts', "import '../training/clip.js';", /never the reverse/],
+    ['src/evaluation/a.ts', "import '../report/page.js';", /never the reverse/],
     ['src/training/a.ts', "import '../evaluation/mcnemar.js';", /never the reverse/],
     ['src/model.ts', "import './evaluation/mcnemar.js';", /never the reverse/],
     ['src/onnx/a.ts', "import '../training/clip.js';", /never the reverse/],

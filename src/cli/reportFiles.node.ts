@@ -1,0 +1,110 @@
+import { readFile } from 'node:fs/promises';
+import { basename, extname, join, resolve } from 'node:path';
+import { answerColumns, answerTable, reportHtml, writeCsv } from '../index.js';
+import type {
+  CsvDataset,
+  Dataset,
+  EpochRecord,
+  EvaluationReport,
+  Interval,
+  LeakageReport,
+  PresentRows,
+  ReportData,
+  RowAnswers,
+  StepRecord,
+} from '../index.js';
+import { isFile, writeFileAtomic } from '../weights/files.node.js';
+import { openCsv } from './data.js';
+import { readRunJson } from './runFolder.node.js';
+import type { RunFolder } from './runFolder.node.js';
+import type { Terminal } from './terminal.js';
+import type { TrainRecord } from './trainTask.node.js';
+
+/** The figures of a report, as metrics.json has them. */
+export interface Metrics extends EvaluationReport {
+  /** 95% bootstrap intervals of the figures at the top level. */
+  readonly intervals: Readonly<Record<string, Interval>>;
+  /** The figures by what rows have, where some lack an input. */
+  readonly present?: readonly PresentRows[];
+  /** How many rows have a text or a picture that was trained on. */
+  readonly leakage?: LeakageReport['counts'];
+}
+
+/** What metrics.json keeps of a report. @throws Error where it has no figures */
+export function metricsOf({ test, leakage }: ReportData): Metrics {
+  if (test === undefined) throw new Error('internal: a report without rows has no figures');
+  const { figures, intervals, present } = test;
+  const modes = Object.entries(figures.modes).map(([mode, one]) => {
+    return [mode, { ...one, intervals: intervals[mode as keyof typeof intervals] }] as const;
+  });
+  return {
+    ...figures,
+    intervals: intervals[figures.mode]!,
+    ...(present.length > 0 && { present }),
+    ...(leakage && { leakage: leakage.counts }),
+    modes: Object.fromEntries(modes),
+  };
+}
+
+/** Writes a report's page, and the answers that it is made of beside it. */
+export async function writeReport(
+  report: ReportData,
+  path: string,
+  terminal: Terminal,
+): Promise<void> {
+  await writeFileAtomic(path, reportHtml(report));
+  terminal.say(`report: ${path}`);
+}
+
+/** Writes what was answered to each row, for people and for `compare`. */
+export async function writeAnswers(
+  answers: RowAnswers,
+  rows: Dataset,
+  path: string,
+): Promise<void> {
+  const records = await answerTable(answers, rows);
+  await writeCsv(
+    path,
+    answerColumns,
+    records.map((record) => answerColumns.map((column) => record[column])),
+  );
+}
+
+/** The steps and epochs of a run; none where it left no history. */
+export async function readHistory({ folder }: RunFolder): Promise<(StepRecord | EpochRecord)[]> {
+  const path = join(folder, 'history.jsonl');
+  if (!(await isFile(path))) return [];
+  const lines = (await readFile(path, 'utf8')).split('\n').filter((line) => line !== '');
+  return lines.map((line) => JSON.parse(line) as StepRecord | EpochRecord);
+}
+
+/** What config.json of a run holds; nothing where the folder is a saved model on its own. */
+export async function readConfiguration(
+  run: RunFolder,
+): Promise<Record<string, unknown> | undefined> {
+  return run.folder === run.model ? undefined : readRunJson(run, 'config.json');
+}
+
+/** The rows that a run was trained on, where its CSV file still lies where it was, seen from the run folder. */
+export async function trainedRows(
+  { folder }: RunFolder,
+  configuration: Record<string, unknown> | undefined,
+  terminal: Terminal,
+): Promise<CsvDataset | undefined> {
+  const record = configuration?.['command'] as TrainRecord | undefined;
+  if (record === undefined) return undefined;
+  const path = resolve(folder, record.train);
+  if (await isFile(path)) return openCsv(path, { ...record, badRows: record.badRows ?? 'missing' });
+  terminal.say(`note: ${path}, which was trained on, is not there: no leakage is looked for`);
+  return undefined;
+}
+
+/** The name of a run, or of a file without its ending. */
+export function nameOf(path: string): string {
+  return basename(resolve(path), extname(path));
+}
+
+/** Now, as people write it. */
+export function today(): string {
+  return new Date().toISOString().slice(0, 16).replace('T', ' ') + ' UTC';
+}

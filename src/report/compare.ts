@@ -1,0 +1,48 @@
+import { mcnemar } from '../evaluation/mcnemar.js';
+import type { McNemarResult } from '../evaluation/mcnemar.js';
+import type { EvaluationReport } from '../training/evaluate.js';
+import type { EpochRecord, StepRecord } from '../training/records.js';
+import type { AnswerRecord } from './answerTable.js';
+
+/** What a run found on some rows. */
+export interface ComparedFigures {
+  readonly figures: EvaluationReport;
+  /** Its answers to the rows, for a test of whether the difference is more than chance. */
+  readonly answers?: readonly AnswerRecord[];
+}
+
+/** A run beside another. */
+export interface ComparedRun {
+  readonly name: string;
+  /** By what the rows are called. */
+  readonly tests: Readonly<Record<string, ComparedFigures>>;
+  readonly history?: readonly (StepRecord | EpochRecord)[];
+  readonly configuration?: Readonly<Record<string, unknown>>;
+}
+
+/** McNemar's test of two runs on the rows that both answered. */
+export interface ComparedAnswers extends McNemarResult {
+  /** How many rows both answered. */
+  readonly rows: number;
+  /** The share that each answers rightly of them. */
+  readonly accuracy: readonly [first: number, second: number];
+}
+
+/** Compares two lists of answers on the rows that stand in both; nothing where none does. */
+export function compareAnswers(
+  first: readonly AnswerRecord[],
+  second: readonly AnswerRecord[],
+): ComparedAnswers | undefined {
+  const others = new Map(second.map((one) => [one.key, one]));
+  const pairs = first.flatMap((one) => {
+    const other = others.get(one.key);
+    return other === undefined ? [] : [{ one, other }];
+  });
+  if (pairs.length === 0) return undefined;
+  const right = (answer: AnswerRecord): number => (answer.prediction === answer.label ? 1 : 0);
+  const [a, b] = [pairs.map(({ one }) => right(one)), pairs.map(({ other }) => right(other))];
+  const share = (hits: readonly number[]): number =>
+    hits.reduce((sum, hit) => sum + hit, 0) / hits.length;
+  const truth = pairs.map(() => 1);
+  return { rows: pairs.length, accuracy: [share(a), share(b)], ...mcnemar(truth, a, b) };
+}
