@@ -1,5 +1,6 @@
 import { InputError, messageOf } from '../index.js';
 import type { Command } from './command.js';
+import { compareCommand } from './compare.node.js';
 import { evaluateCommand } from './evaluate.js';
 import { exportCommand } from './export.js';
 import { commandHelp, programHelp } from './help.js';
@@ -15,6 +16,7 @@ import { trainCommand } from './train.js';
 export const commands: readonly Command[] = [
   trainCommand,
   evaluateCommand,
+  compareCommand,
   predictCommand,
   exportCommand,
   inspectCommand,

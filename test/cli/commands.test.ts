@@ -42,11 +42,13 @@ describe('train', () => {
   it('leaves a run folder', async () => {
     const names = await readdir(path('run'));
     expect(names.toSorted()).toEqual([
+      'answers.csv',
       'checkpoint',
       'config.json',
       'history.jsonl',
       'metrics.json',
       'model',
+      'report.html',
     ]);
     const { modes } = (await json('run', 'metrics.json')) as Figures;
     expect(Object.keys(modes)).toEqual(['text', 'image', 'both']);
@@ -344,6 +346,42 @@ describe('inspect', () => {
   it('reads a saved model on its own', async () => {
     const { stdout } = await bertresnet(['inspect', path('run', 'model'), '--json']);
     expect(JSON.parse(stdout)).not.toHaveProperty('training');
+  });
+});
+
+describe('what can be looked at', () => {
+  it('train calibrates, and leaves a report, answers and a model card', async () => {
+    const config = (await json('run', 'model', 'config.json')) as { calibration: { data: string } };
+    expect(config.calibration.data).toBe('val.csv');
+    const answers = await records('run', 'answers.csv');
+    expect(answers.map(({ label }) => label).toSorted()).toEqual([
+      ...Array.from({ length: 4 }, () => 'rainy'),
+      ...Array.from({ length: 4 }, () => 'sunny'),
+    ]);
+    const right = answers.filter(({ label, prediction }) => label === prediction).length;
+    const metrics = (await json('run', 'metrics.json')) as Figures & Record<string, object>;
+    expect(metrics.accuracy).toBe(right / 8);
+    expect(metrics['intervals']).toHaveProperty('macroF1.low');
+    expect(metrics['leakage']).toMatchObject({ sameImage: 0 });
+    const page = await readFile(path('run', 'report.html'), 'utf8');
+    expect(page).toContain('bertresnet train');
+    expect(page).toContain('Learning curves');
+    expect(await readFile(path('run', 'model', 'README.md'), 'utf8')).toContain('model-index:');
+  });
+
+  it('compare puts two runs side by side, and tests their difference', async () => {
+    await cp(path('run'), path('other'), { recursive: true });
+    const words = ['compare', path('run'), path('other'), '--json'];
+    const { code, stdout, stderr } = await bertresnet(words);
+    expect(code).toBe(0);
+    const found = JSON.parse(stdout) as { test: string; mcnemar: object }[];
+    expect(found.find(({ test }) => test === 'validation')!.mcnemar).toMatchObject({
+      ...{ rows: 8, onlyFirst: 0, onlySecond: 0, pValue: 1, exact: true },
+    });
+    expect(stderr).toContain(path('compare-run-other.html'));
+    const page = await readFile(path('compare-run-other.html'), 'utf8');
+    expect(page).toContain('the difference may well be chance');
+    expect((await bertresnet(words.slice(0, -1))).stdout).toMatch(/McNemar p\n +validation/);
   });
 });
 

@@ -1,0 +1,87 @@
+import { readFile, readdir } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { parse } from 'csv-parse/sync';
+import { compareAnswers, compareHtml } from '../index.js';
+import type { AnswerRecord, ComparedFigures, ComparedRun, EvaluationReport } from '../index.js';
+import { isFile, writeFileAtomic } from '../weights/files.node.js';
+import { defineCommand } from './command.js';
+import type { Invocation } from './command.js';
+import { flag, text } from './options.js';
+import { nameOf, readConfiguration, readHistory } from './reportFiles.node.js';
+import { openRun, readRunJson } from './runFolder.node.js';
+import type { RunFolder } from './runFolder.node.js';
+import { figure, plural, table } from './table.js';
+import { exitCodes } from './terminal.js';
+
+const options = {
+  out: text('FILE', 'Where the page goes (default: compare-RUN-OTHER.html beside the first run)'),
+  json: flag('Print the comparison as JSON on stdout, and nothing else there'),
+};
+
+async function run({ positionals, options: given, terminal }: Invocation<typeof options>) {
+  const [a, b] = positionals as [string, string];
+  const [first, second] = [await readRun(a), await readRun(b)];
+  const shared = Object.keys(first.tests).filter((name) => name in second.tests);
+  const found = shared.map((name) => comparison(name, first.tests[name]!, second.tests[name]!));
+  const path = given.out ?? join(dirname(resolve(a)), `compare-${nameOf(a)}-${nameOf(b)}.html`);
+  await writeFileAtomic(path, compareHtml(first, second));
+  if (given.json) terminal.out(JSON.stringify(found, null, 2));
+  else {
+    const header = ['rows tested', first.name, second.name, 'rows shared', 'McNemar p'];
+    const rows = found.map(({ test, accuracy, mcnemar }) => [
+      ...[test, ...accuracy.map(figure)],
+      ...[mcnemar ? String(mcnemar.rows) : '-', figure(mcnemar?.pValue)],
+    ]);
+    table([header, ...rows]).forEach((line) => terminal.out(line));
+    if (found.length === 0) terminal.say('no rows that both were tested on');
+  }
+  terminal.say(`comparison of ${plural(found.length, 'test')}: ${path}`);
+  return exitCodes.ok;
+}
+
+function comparison(test: string, first: ComparedFigures, second: ComparedFigures) {
+  const accuracy = [first.figures.accuracy, second.figures.accuracy];
+  const mcnemar = first.answers && second.answers && compareAnswers(first.answers, second.answers);
+  return { test, accuracy, mcnemar: mcnemar ?? null };
+}
+
+/** All that a run folder holds of its figures and answers. */
+async function readRun(folder: string): Promise<ComparedRun> {
+  const found = await openRun(folder, 'compare');
+  const tests: Record<string, ComparedFigures> = {};
+  for (const file of (await readdir(folder)).toSorted()) {
+    const name = /^metrics(-.+)?\.json$/.exec(file);
+    if (name === null) continue;
+    const figures = await readRunJson<EvaluationReport>(found, file);
+    const answers = await readAnswers(found, `answers${name[1] ?? ''}.csv`);
+    tests[name[1]?.slice(1) ?? 'validation'] = { figures: figures!, ...(answers && { answers }) };
+  }
+  return {
+    name: basename(resolve(folder)),
+    tests,
+    history: await readHistory(found),
+    configuration: await readConfiguration(found),
+  };
+}
+
+async function readAnswers(run: RunFolder, name: string): Promise<AnswerRecord[] | undefined> {
+  const path = join(run.folder, name);
+  if (!(await isFile(path))) return undefined;
+  const records = parse<Record<keyof AnswerRecord, string>>(await readFile(path), {
+    columns: true,
+  });
+  return records.map((record) => ({ ...record, probability: Number(record.probability) }));
+}
+
+/** `bertresnet compare`: two runs side by side. */
+export const compareCommand = defineCommand({
+  name: 'compare',
+  summary: 'Put two runs side by side, and test whether their difference is more than chance',
+  positionals: [
+    { name: 'RUN', help: 'The folder that train left' },
+    { name: 'OTHER', help: 'That of another run' },
+  ],
+  options,
+  examples: ['compare results/run1 results/run2'],
+  run,
+});
