@@ -8,7 +8,9 @@
 
 // The engine
 export { useBackend } from './backends/select.js';
-export type { BackendName, BackendOptions } from './backends/select.js';
+export type { BackendOptions } from './backends/select.js';
+export type { BackendChoice } from './backends/choose.js';
+export type { BackendName, BackendNeeds } from './backends/preference.js';
 export { InputError, messageOf } from './errors.js';
 
 // Rows

@@ -1,19 +1,25 @@
 import { engine, env, findBackend, setBackend } from '@tensorflow/tfjs-core';
 import { InputError, messageOf } from '../errors.js';
+import { chooseBackend } from './choose.js';
+import type { BackendChoice } from './choose.js';
 import { registerGradients } from './gradients.js';
 import { registerOnnxRuntime } from './onnxruntime/index.js';
 import type { RuntimeOptions } from './onnxruntime/runtime.js';
+import type { BackendName, BackendNeeds } from './preference.js';
 import { registerTensorFlowKernels } from './tensorflow/padding.js';
 import { registerWasmKernels } from './wasm/index.js';
 import { registerWebGpuKernels } from './webgpu/index.js';
 
-/** The backends that a program may ask for. */
-export type BackendName = 'onnxruntime' | 'tensorflow' | 'webgpu' | 'webgl' | 'wasm' | 'cpu';
+export type { BackendName } from './preference.js';
 
 /** How a backend is to run. */
 export interface BackendOptions extends RuntimeOptions {
   /** Told once what could be faster, and how; default: `console.warn`. */
   readonly onAdvice?: (advice: string) => void;
+  /** Told what `auto` chose and why, and what would be faster; default: nothing is said. */
+  readonly onChoice?: (choice: BackendChoice) => void;
+  /** What is to be computed: `auto` chooses a backend that can hold it. */
+  readonly needs?: BackendNeeds;
 }
 
 interface Candidate {
@@ -31,13 +37,10 @@ const candidates: Readonly<Record<BackendName, Candidate>> = {
   cpu: { load: loadCpu, install: '@tensorflow/tfjs-backend-cpu' },
 };
 
-/** What `auto` tries, the best first; the others do not train this library's models yet. */
-const preference: readonly BackendName[] = ['onnxruntime', 'cpu'];
-
 /**
  * Chooses the TensorFlow.js backend that everything from here on computes on.
  *
- * @param name a backend, or `auto`: the best of those that are present.
+ * @param name a backend, or `auto`: the best of those that are present and can hold what is to be computed.
  * @returns the name of the backend that is in use.
  * @throws InputError where the backend is unknown or cannot run here; the message says what to install.
  */
@@ -47,15 +50,9 @@ export async function useBackend(
 ): Promise<BackendName> {
   registerGradients();
   if (name !== 'auto') return use(name, options);
-  const failures: string[] = [];
-  for (const candidate of preference) {
-    try {
-      return await use(candidate, options);
-    } catch (error) {
-      failures.push(messageOf(error));
-    }
-  }
-  throw new InputError(`useBackend: no backend can run here: ${failures.join('; ')}`);
+  const choice = await chooseBackend((candidate) => use(candidate, options), options.needs);
+  options.onChoice?.(choice);
+  return choice.name;
 }
 
 async function use(name: BackendName, options: BackendOptions): Promise<BackendName> {

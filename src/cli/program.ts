@@ -1,6 +1,7 @@
 import { InputError, messageOf } from '../index.js';
 import type { Command } from './command.js';
 import { compareCommand } from './compare.node.js';
+import { doctorCommand } from './doctor.js';
 import { evaluateCommand } from './evaluate.js';
 import { exportCommand } from './export.js';
 import { commandHelp, programHelp } from './help.js';
@@ -20,6 +21,7 @@ export const commands: readonly Command[] = [
   predictCommand,
   exportCommand,
   inspectCommand,
+  doctorCommand,
 ];
 
 /** What `runProgram` needs of the process it runs in. */

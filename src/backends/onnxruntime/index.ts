@@ -37,9 +37,11 @@ function register(): OnnxRuntimeBackend {
 function loader(): RuntimeLoader {
   let options: RuntimeOptions = {};
   let loaded = false;
-  const loadOnce = <T>(load: (options: RuntimeOptions) => T): T => {
-    loaded = true;
-    return load(options);
+  /** What could not be loaded is not held to. */
+  const forget = (error: unknown): never => {
+    options = {};
+    loaded = false;
+    throw error;
   };
   return {
     configure: ({ threads, executionProvider, wasmPaths }) => {
@@ -48,8 +50,18 @@ function loader(): RuntimeLoader {
       if (loaded) refuseChange(wanted, options);
       options = { ...options, ...wanted };
     },
-    load: () => loadOnce(loadRuntime),
-    loadSync: () => loadOnce(loadRuntimeSync),
+    load: () => {
+      loaded = true;
+      return loadRuntime(options).catch(forget);
+    },
+    loadSync: () => {
+      loaded = true;
+      try {
+        return loadRuntimeSync(options);
+      } catch (error) {
+        return forget(error);
+      }
+    },
   };
 }
 

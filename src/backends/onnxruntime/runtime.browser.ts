@@ -1,15 +1,14 @@
 import type * as Common from 'onnxruntime-common';
 import { InputError, messageOf } from '../../errors.js';
 import { openFile } from '../../weights/files.browser.js';
-import { toOnnx } from './onnx.js';
-import type { Executable, Runtime, RuntimeOptions } from './runtime.js';
-import { compile, sessionOptions } from './runtime.session.js';
+import type { Executable, ExecutionProvider, Runtime, RuntimeOptions } from './runtime.js';
+import { compile, sessionOptions, smallestModel } from './runtime.session.js';
 import type { Ort } from './runtime.session.js';
 import { findWasm, processorBuild, webgpuBuild } from './wasmFiles.browser.js';
 import type { WasmUrls } from './wasmFiles.browser.js';
 
 type OrtWeb = Ort & { env: Common.Env };
-type Provider = NonNullable<RuntimeOptions['executionProvider']>;
+type Provider = 'wasm' | 'webgpu';
 
 /** ONNX Runtime's own limit where it chooses itself. */
 const MOST_THREADS = 4;
@@ -21,7 +20,8 @@ const MOST_THREADS = 4;
  * @throws InputError where its files are not found, or there is no graphics card that could be used.
  */
 export async function loadRuntime(options: RuntimeOptions = {}): Promise<Runtime> {
-  const { executionProvider: provider = 'wasm', wasmPaths } = options;
+  const { executionProvider = 'wasm', wasmPaths } = options;
+  const provider = knownProvider(executionProvider);
   if (provider === 'webgpu') await checkWebGpu();
   const [ort] = await Promise.all([importOrt(provider), import('@tensorflow/tfjs-backend-cpu')]);
   const build = provider === 'webgpu' ? webgpuBuild : processorBuild;
@@ -64,6 +64,13 @@ async function importOrt(provider: Provider): Promise<OrtWeb> {
   return provider === 'webgpu'
     ? ((await import('onnxruntime-web/webgpu')) as unknown as OrtWeb)
     : ((await import('onnxruntime-web/wasm')) as unknown as OrtWeb);
+}
+
+function knownProvider(provider: ExecutionProvider): Provider {
+  if (provider === 'wasm' || provider === 'webgpu') return provider;
+  throw new InputError(
+    `onnxruntime: executionProvider must be 'wasm' or 'webgpu' in a browser, got '${provider}'`,
+  );
 }
 
 async function checkWebGpu(): Promise<void> {
@@ -119,26 +126,10 @@ function oneAtATime(compileNow: Compile): Compile {
     });
 }
 
-/** The smallest program there is. */
-const nothing = toOnnx({
-  inputs: [{ name: 'i0', dtype: 'float32', shape: [1] }],
-  constants: [],
-  nodes: [
-    {
-      op: 'Identity',
-      domain: '',
-      inputs: ['i0'],
-      attributes: {},
-      outputs: [{ name: 'v0', dtype: 'float32', shape: [1] }],
-    },
-  ],
-  outputs: [{ name: 'v0', dtype: 'float32', shape: [1] }],
-});
-
 /** Starts ONNX Runtime, which otherwise would fail when the first value is read. */
 async function start(compileWith: Compile, { wasm }: WasmUrls): Promise<void> {
   try {
-    const executable = await compileWith(nothing, ['v0']);
+    const executable = await compileWith(smallestModel, ['v0']);
     await executable.release();
   } catch (error) {
     throw new InputError(

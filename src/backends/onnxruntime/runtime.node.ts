@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import type * as Common from 'onnxruntime-common';
-import { messageOf } from '../../errors.js';
+import { InputError, messageOf } from '../../errors.js';
 import type { TypedArray } from './graph.js';
 import { operatorTimes } from './profile.js';
 import { ProtobufWriter } from './protobuf.js';
@@ -14,13 +14,16 @@ import type {
   LongFeed,
   OperatorTime,
   Runtime,
+  ExecutionProvider,
   RuntimeOptions,
 } from './runtime.js';
-import { compile, sessionOptions, toFeeds } from './runtime.session.js';
+import { compile, sessionOptions, smallestModel, toFeeds } from './runtime.session.js';
 import type { Ort } from './runtime.session.js';
 
 /** What onnxruntime-node's native module offers below its promises. */
 interface NativeBinding {
+  /** What this platform's build may compute on, whether or not it can start here. */
+  listSupportedBackends(): readonly { readonly name: string }[];
   InferenceSession: new () => NativeSession;
 }
 
@@ -44,13 +47,15 @@ const ADVICE =
  */
 export async function loadRuntime(options: RuntimeOptions = {}): Promise<Runtime> {
   const failures: string[] = [];
-  if (process.env['BERTRESNET_ONNXRUNTIME'] !== 'wasm') {
+  if (!asksForWasm(options)) {
     try {
       return nativeRuntime(moduleOf(await import('onnxruntime-node')), options);
     } catch (error) {
+      if (error instanceof InputError) throw error;
       failures.push(`onnxruntime-node: ${messageOf(error)}`);
     }
   }
+  requireProcessor(options, failures);
   try {
     return await wasmRuntime(options);
   } catch (error) {
@@ -69,12 +74,27 @@ export function debugVariable(): string | undefined {
 
 /** The same within the call, where the native package is there; for values that are read within a call. */
 export function loadRuntimeSync(options: RuntimeOptions = {}): Runtime | undefined {
-  if (process.env['BERTRESNET_ONNXRUNTIME'] === 'wasm') return undefined;
+  if (asksForWasm(options)) return undefined;
   try {
     return nativeRuntime(createRequire(import.meta.url)('onnxruntime-node') as Ort, options);
-  } catch {
+  } catch (error) {
+    if (error instanceof InputError) throw error;
     return undefined;
   }
+}
+
+function asksForWasm({ executionProvider }: RuntimeOptions): boolean {
+  if (executionProvider === undefined) return process.env['BERTRESNET_ONNXRUNTIME'] === 'wasm';
+  return executionProvider === 'wasm';
+}
+
+/** Through WebAssembly, Node reaches the processor alone. */
+function requireProcessor({ executionProvider }: RuntimeOptions, failures: string[]): void {
+  if (executionProvider === undefined || executionProvider === 'wasm') return;
+  throw new InputError(
+    `onnxruntime: executionProvider '${executionProvider}' needs onnxruntime-node, which does not load ` +
+      `(${failures.join('; ')}); ONNXRUNTIME_NODE_INSTALL=skip npm install onnxruntime-node`,
+  );
 }
 
 /** A CommonJS package's exports, imported from either module system. */
@@ -83,8 +103,10 @@ function moduleOf(imported: object): Ort {
 }
 
 function nativeRuntime(ort: Ort, options: RuntimeOptions): Runtime {
-  const native = { ...sessionOptions(options), executionProviders: ['cpu'] };
+  const { executionProvider = 'cpu' } = options;
+  const native = { ...sessionOptions(options), executionProviders: [executionProvider] };
   const binding = loadBinding();
+  if (binding !== undefined) startProvider(executionProvider, binding, native);
   const name = 'onnxruntime-node';
   if (binding === undefined) {
     const compileWith = (model: Uint8Array | string, outputs: readonly string[]) =>
@@ -108,6 +130,40 @@ function nativeRuntime(ort: Ort, options: RuntimeOptions): Runtime {
     profile: (model, outputs, feeds) =>
       profile((options) => open(model, options), outputs, toFeeds(ort, feeds)),
   };
+}
+
+/** What a graphics card needs beside the package, where something can be done. */
+const remedies: Readonly<Partial<Record<ExecutionProvider, string>>> = {
+  cuda: "CUDA 12, cuDNN 9 and the libraries that onnxruntime-node's post-install script downloads (npm rebuild onnxruntime-node)",
+  webgpu: 'a driver of Vulkan, Metal or Direct3D 12',
+};
+
+/** @throws InputError where sessions cannot be opened on it */
+function startProvider(
+  provider: ExecutionProvider,
+  binding: NativeBinding,
+  native: Common.InferenceSession.SessionOptions,
+): void {
+  if (provider === 'cpu') return;
+  const known = binding.listSupportedBackends().map(({ name }) => name);
+  if (!known.includes(provider)) {
+    throw new InputError(
+      `onnxruntime: executionProvider must be one of ${known.join(', ')} on ${process.platform} ` +
+        `${process.arch}, got '${provider}'`,
+    );
+  }
+  try {
+    const session = new binding.InferenceSession();
+    const { buffer, byteOffset, byteLength } = smallestModel;
+    session.loadModel(buffer, byteOffset, byteLength, native);
+    session.dispose();
+  } catch (error) {
+    const remedy = remedies[provider];
+    throw new InputError(
+      `onnxruntime: executionProvider '${provider}' cannot start here (${messageOf(error)}); ` +
+        `${remedy === undefined ? '' : `it needs ${remedy}; `}leave it out to compute on the processor`,
+    );
+  }
 }
 
 /** Runs synchronous work when the event loop comes to it. */

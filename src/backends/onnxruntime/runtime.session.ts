@@ -1,5 +1,6 @@
 import type * as Common from 'onnxruntime-common';
 import type { TypedArray } from './graph.js';
+import { toOnnx } from './onnx.js';
 import type { Executable, Feed, LongFeed, RuntimeOptions } from './runtime.js';
 
 /** What the packages of ONNX Runtime have in common. */
@@ -52,3 +53,19 @@ export function toFeeds(
   }
   return tensors;
 }
+
+/** The smallest program there is, whose output is `v0`: it shows whether sessions can be opened. */
+export const smallestModel = toOnnx({
+  inputs: [{ name: 'i0', dtype: 'float32', shape: [1] }],
+  constants: [],
+  nodes: [
+    {
+      op: 'Identity',
+      domain: '',
+      inputs: ['i0'],
+      attributes: {},
+      outputs: [{ name: 'v0', dtype: 'float32', shape: [1] }],
+    },
+  ],
+  outputs: [{ name: 'v0', dtype: 'float32', shape: [1] }],
+});

@@ -48,8 +48,9 @@ export interface RuntimeOptions {
   /** Threads of one operator; default: the number of physical cores. */
   readonly threads?: number;
   /**
-   * What ONNX Runtime computes on in a browser: the processor, through WebAssembly (default), or the graphics card,
-   * through its WebGPU execution provider.
+   * What ONNX Runtime computes on: the processor (default), as `cpu` natively and as `wasm` through WebAssembly, or the
+   * graphics card, through `webgpu`, NVIDIA's `cuda`, Windows' `dml` or Apple's `coreml`. A browser has `wasm` and
+   * `webgpu`.
    */
   readonly executionProvider?: ExecutionProvider;
   /**
@@ -59,8 +60,8 @@ export interface RuntimeOptions {
   readonly wasmPaths?: string;
 }
 
-/** What ONNX Runtime can compute on in a browser. */
-export type ExecutionProvider = 'wasm' | 'webgpu';
+/** What ONNX Runtime can compute on. */
+export type ExecutionProvider = 'cpu' | 'wasm' | 'webgpu' | 'cuda' | 'dml' | 'coreml';
 
 /** The one seam between the backend and ONNX Runtime. */
 export interface Runtime {

@@ -1,6 +1,6 @@
-import { createRequire } from 'node:module';
 import util from 'node:util';
 import { InputError, messageOf } from '../../errors.js';
+import { isInstalled } from '../installed.node.js';
 
 /** The packages that hold the backend `tensorflow`, the faster first; they share everything but the library they load. */
 const packages = ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node'] as const;
@@ -34,14 +34,5 @@ function restoreRemovedUtilities(): void {
   };
   for (const [name, implementation] of Object.entries(removed)) {
     if (!(name in util)) Object.assign(util, { [name]: implementation });
-  }
-}
-
-function isInstalled(name: string): boolean {
-  try {
-    createRequire(import.meta.url).resolve(name);
-    return true;
-  } catch {
-    return false;
   }
 }
