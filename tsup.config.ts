@@ -1,6 +1,7 @@
 import type { Plugin } from 'esbuild';
 import { defineConfig } from 'tsup';
 import { browserTwins } from './scripts/browserTwins.js';
+import { coreModules } from './scripts/coreModules.js';
 
 const shared = {
   target: 'node20',
@@ -31,6 +32,7 @@ export default defineConfig([
     format: ['esm', 'cjs'],
     dts: true,
     shims: true,
+    esbuildPlugins: [coreModules],
   },
   {
     ...shared,
@@ -61,6 +63,6 @@ export default defineConfig([
     target: 'es2022',
     splitting: true,
     dts: false,
-    esbuildPlugins: [browserTwins],
+    esbuildPlugins: [browserTwins, coreModules],
   },
 ]);

@@ -1,6 +1,7 @@
 import { build } from 'esbuild';
 import { configDefaults, defineConfig } from 'vitest/config';
 import type { Plugin } from 'vitest/config';
+import { coreModules } from './scripts/coreModules.js';
 
 /** Bundles TensorFlow.js's gradient modules, as tsup does: Node cannot resolve their imports. */
 function bundledGradients(): Plugin {
@@ -15,16 +16,7 @@ function bundledGradients(): Plugin {
         format: 'esm',
         platform: 'node',
         write: false,
-        plugins: [
-          {
-            name: 'external-core',
-            setup: (bundle) =>
-              bundle.onResolve({ filter: /^@tensorflow\/tfjs-core$/ }, ({ path }) => ({
-                path,
-                external: true,
-              })),
-          },
-        ],
+        plugins: [coreModules],
       });
       return { code: outputFiles[0]!.text, map: null };
     },

@@ -107,22 +107,34 @@ async function loadCpu(): Promise<void> {
   if (backend !== null && 'firstUse' in backend) backend.firstUse = false;
 }
 
-// Bundlers follow an import only where its name is written out.
+// Bundlers follow an import only where its name is written out, and go on without the package only within `try`.
 
 async function loadWebGpu(): Promise<void> {
   env(); // The package adds its flags to TensorFlow.js's environment, which must be there.
-  await import('@tensorflow/tfjs-backend-webgpu');
+  try {
+    await import('@tensorflow/tfjs-backend-webgpu');
+  } catch (error) {
+    throw unavailable('webgpu', messageOf(error));
+  }
   registerWebGpuKernels();
 }
 
 async function loadWebGl(): Promise<void> {
   env();
-  await import('@tensorflow/tfjs-backend-webgl');
+  try {
+    await import('@tensorflow/tfjs-backend-webgl');
+  } catch (error) {
+    throw unavailable('webgl', messageOf(error));
+  }
 }
 
 async function loadWasm(): Promise<void> {
   env();
-  await import('@tensorflow/tfjs-backend-wasm');
+  try {
+    await import('@tensorflow/tfjs-backend-wasm');
+  } catch (error) {
+    throw unavailable('wasm', messageOf(error));
+  }
   registerWasmKernels();
 }
 

@@ -52,7 +52,7 @@ export const webgpuBuild: WasmBuild = {
 
 /**
  * Finds a build's files: in the folder that is given, else where the import map has their package, where the bundler
- * has put them, beside the program, and last on jsDelivr, in the version that is asked for.
+ * has put them, in the package beside ours, beside the program, and last on jsDelivr, in the version that is asked for.
  *
  * @throws InputError where the folder that is given has no such file.
  */
@@ -81,10 +81,12 @@ export async function findWasm(
     );
   }
   const mapped = resolved(build.entry);
+  const program = import.meta.url; // a bundler would look for what is written out beside it
   return (
     (await urls(({ name }) => mapped && new URL(name, mapped).href)) ??
     (await urls(bundledUrl)) ??
-    (await urls(({ name }) => new URL(name, import.meta.url).href)) ?? {
+    (await urls(packagedUrl)) ??
+    (await urls(({ name }) => new URL(name, program).href)) ?? {
       wasm: publicUrl(version, wasm),
       mjs: publicUrl(version, mjs),
       isPublic: true,
@@ -99,7 +101,8 @@ function publicUrl(version: string, { name }: WasmFile): string {
 /** Where an import map has a module, if it has. */
 function resolved(specifier: string): string | undefined {
   try {
-    return import.meta.resolve?.(specifier);
+    const { resolve } = import.meta; // called by its full name, webpack would take the call for an import
+    return resolve?.(specifier);
   } catch {
     return undefined;
   }
@@ -108,6 +111,12 @@ function resolved(specifier: string): string | undefined {
 /** The URL that a bundler gave a file; undefined where none has followed it. */
 function bundledUrl({ name, bundled }: WasmFile): string | undefined {
   return bundled.pathname.endsWith(`/onnxruntime-web/${name}`) ? undefined : bundled.href;
+}
+
+/** The URL of a file in the package that lies beside ours; undefined where ours is not served as it is. */
+function packagedUrl({ name, bundled }: WasmFile): string | undefined {
+  if (!bundled.pathname.includes('/bertresnet/dist/browser/')) return undefined;
+  return new URL(`../../../../onnxruntime-web/dist/${name}`, bundled).href;
 }
 
 /** The first bytes of a file; none where it is absent. The rest is not fetched. */
