@@ -72,7 +72,14 @@ export { ResNetBlock } from './encoders/resnetBlock.js';
 export type { OutputLayer, ResNetOptions } from './encoders/resnet.js';
 export { resNetConfig, resNetConfigFromJson, resNetSizes } from './encoders/resnetConfig.js';
 export type { ResNetConfig } from './encoders/resnetConfig.js';
-export type { EncoderConfig, ImageEncoder, TextEncoder, TextInput } from './encoders/encoder.js';
+export type {
+  EncoderConfig,
+  ImageEncoder,
+  LayeredEncoder,
+  SequenceEncoder,
+  TextEncoder,
+  TextInput,
+} from './encoders/encoder.js';
 
 // Fusions
 export { createFusion, fusionTypes, registerFusion } from './fusion/index.js';
@@ -82,10 +89,14 @@ export type {
   Features,
   FusionConfig,
   FusionContext,
+  FusionNeeds,
   FusionSizes,
   LossContext,
   Mode,
+  TextLayers,
 } from './fusion/fusion.js';
+export { SequenceFusion } from './fusion/sequences.js';
+export type { Sequences } from './fusion/sequences.js';
 export { TwoInputMLP } from './fusion/mlp.js';
 
 // The model

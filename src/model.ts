@@ -6,8 +6,9 @@ import { BertEncoder } from './encoders/bert.js';
 import type { ImageEncoder, TextEncoder } from './encoders/encoder.js';
 import { ResNetFeatureModel } from './encoders/resnet.js';
 import { Fusion } from './fusion/fusion.js';
-import type { Features, FusionContext } from './fusion/fusion.js';
+import type { Features, FusionContext, FusionNeeds } from './fusion/fusion.js';
 import { createFusion } from './fusion/index.js';
+import { requireNeeds } from './fusion/sequences.js';
 import { loadEncoders, readModel, saveModel } from './modelFiles.js';
 import type { SaveOptions } from './modelFiles.js';
 import {
@@ -17,6 +18,8 @@ import {
   defaultLabels,
   encodeImage,
   encodeText,
+  lendLayers,
+  sizesOf,
 } from './modelInput.js';
 import type {
   CreateOptions,
@@ -74,12 +77,19 @@ export class BertResNetModel extends Module {
       'visual_encoder',
       image instanceof Module ? image : (scope) => new ResNetFeatureModel({ config: image }, scope),
     );
-    const [textSize, imageSize] = [this.textEncoder.featureSize, this.visualEncoder.featureSize];
-    const sizes = { textSize, imageSize, hiddenSize, classes: labels.length };
-    this.fusion = this.child(
-      '',
-      fusion instanceof Fusion ? fusion : (scope) => createFusion(fusion, sizes, scope),
-    );
+    const rest = { hiddenSize, classes: labels.length };
+    const sizes = sizesOf(this.textEncoder, this.visualEncoder, rest);
+    try {
+      this.fusion = this.child(
+        '',
+        fusion instanceof Fusion ? fusion : (scope) => createFusion(fusion, sizes, scope),
+      );
+      requireNeeds(this.fusion.config, this.fusion.needs, sizes);
+    } catch (error) {
+      if (!(text instanceof Module)) this.textEncoder.dispose();
+      if (!(image instanceof Module)) this.visualEncoder.dispose();
+      throw error;
+    }
   }
 
   /** A model on pretrained encoders, from folders or hub ids, with the tokenizer and processor beside them. */
@@ -117,20 +127,28 @@ export class BertResNetModel extends Module {
     return tf.tidy(() => this.classify(this.encode(inputs, complete), complete));
   }
 
-  /** Features of the inputs that the mode needs; a frozen encoder evaluates, and gets no gradient. */
-  encode(inputs: ModelInput, context: ModelContext = {}): Features {
+  /**
+   * Features of the inputs that the mode needs; a frozen encoder evaluates, and gets no gradient.
+   *
+   * @param needs what of them: by default, in mode `both`, what the fusion reads, and pooled vectors in the others.
+   */
+  encode(inputs: ModelInput, context: ModelContext = {}, needs?: FusionNeeds): Features {
     const complete = this.#complete(inputs, context);
     const { mode } = complete;
     if (mode === 'both') checkRows(inputs);
-    const { textEncoder, visualEncoder } = this;
-    const text = mode === 'image' ? undefined : encodeText(textEncoder, inputs.text!, complete);
-    const image = mode === 'text' ? undefined : encodeImage(visualEncoder, inputs.image!, complete);
-    return { text, image };
+    const { textEncoder, visualEncoder, fusion } = this;
+    const wanted = needs ?? (mode === 'both' ? fusion.needs : 'pooled');
+    return {
+      ...(mode !== 'image' && encodeText(textEncoder, inputs.text!, complete, wanted)),
+      ...(mode !== 'text' && encodeImage(visualEncoder, inputs.image!, complete, wanted)),
+    };
   }
 
   /** Logits [batch, classes] of features. @throws InputError where one that the mode needs is missing */
   classify(features: Features, context: ModelContext = {}): tf.Tensor2D {
-    return this.fusion.forward(features, this.#complete(features, context));
+    const complete = this.#complete(features, context);
+    if (this.fusion.needs !== 'layers') return this.fusion.forward(features, complete);
+    return this.fusion.forward(features, { ...complete, textLayers: lendLayers(this.textEncoder) });
   }
 
   /** The class of each raw row, in their order. @throws InputError where a row cannot be read */

@@ -5,7 +5,7 @@ import type { ImageEncoder, TextEncoder, TextInput } from './encoders/encoder.js
 import { resNetConfig } from './encoders/resnetConfig.js';
 import { InputError } from './errors.js';
 import { Fusion, modes } from './fusion/fusion.js';
-import type { Mode } from './fusion/fusion.js';
+import type { Features, FusionNeeds, FusionSizes, Mode, TextLayers } from './fusion/fusion.js';
 import { checkFusion } from './fusion/index.js';
 import type { ModelInput, ModelOptions } from './modelOptions.js';
 import type { ForwardContext } from './nn/dropout.js';
@@ -71,35 +71,87 @@ export function checkRows({ text, image }: ModelInput): void {
   );
 }
 
-/** The features of texts. A frozen encoder evaluates, and nothing flows back into it. */
+/** What a fusion may rest on: the lengths of features, and the widths of sequences where the encoders give them. */
+export function sizesOf(
+  text: TextEncoder,
+  image: ImageEncoder,
+  { hiddenSize, classes }: Pick<FusionSizes, 'hiddenSize' | 'classes'>,
+): FusionSizes {
+  const [tokenSize, regionSize] = [text, image].map((encoder) =>
+    encoder.sequence && encoder.poolSequence ? encoder.sequenceSize : undefined,
+  );
+  const layered = text.embedText && text.embedVectors && text.runLayers;
+  return {
+    ...{ textSize: text.featureSize, imageSize: image.featureSize, hiddenSize, classes },
+    ...{ tokenSize, regionSize, layerSize: layered ? text.sequenceSize : undefined },
+  };
+}
+
+/**
+ * The features of texts, and what else of them a fusion needs. A frozen encoder evaluates, and nothing flows back into
+ * it.
+ */
 export function encodeText(
   encoder: TextEncoder,
   text: TextInput,
   context: ForwardContext,
-): tf.Tensor2D {
-  return run(encoder, context, (inner) => encoder.forward(text, inner));
+  needs: FusionNeeds,
+): Features {
+  const { attentionMask: textMask } = text;
+  if (needs === 'sequences') {
+    const textTokens = run(encoder, context, (inner) => encoder.sequence!(text, inner));
+    return {
+      text: checked(encoder, encoder.poolSequence!(textTokens, text)),
+      textTokens,
+      textMask,
+    };
+  }
+  const pooled = run(encoder, context, (inner) => encoder.forward(text, inner));
+  const features = { text: checked(encoder, pooled) };
+  if (needs === 'pooled') return features;
+  const textEmbeddings = run(encoder, context, (inner) => encoder.embedText!(text, inner));
+  return { ...features, textEmbeddings, textMask };
 }
 
-/** The features of pictures; a map is flattened as PyTorch flattens it. */
+/** The features of pictures, and what else of them a fusion needs; a map is flattened as PyTorch flattens it. */
 export function encodeImage(
   encoder: ImageEncoder,
   image: tf.Tensor4D,
   context: ForwardContext,
-): tf.Tensor2D {
-  return run(encoder, context, (inner) => flatten(encoder.forward(image, inner)));
+  needs: FusionNeeds,
+): Features {
+  if (needs === 'pooled') {
+    const pooled = run(encoder, context, (inner) => flatten(encoder.forward(image, inner)));
+    return { image: checked(encoder, pooled) };
+  }
+  const imageRegions = run(encoder, context, (inner) => encoder.sequence!(image, inner));
+  return { image: checked(encoder, encoder.poolSequence!(imageRegions, image)), imageRegions };
 }
 
-function run<E extends TextEncoder | ImageEncoder>(
-  encoder: E,
+/** The layers of a text encoder for a fusion that runs other vectors through them; frozen, they evaluate. */
+export function lendLayers(encoder: TextEncoder): TextLayers {
+  const within = (context: ForwardContext): ForwardContext =>
+    encoder.frozen ? { training: false } : context;
+  return {
+    embed: (vectors, context) => encoder.embedVectors!(vectors, within(context)),
+    run: (embedded, mask, context) => encoder.runLayers!(embedded, mask, within(context)),
+  };
+}
+
+function run<T extends tf.Tensor>(
+  encoder: TextEncoder | ImageEncoder,
   context: ForwardContext,
-  forward: (context: ForwardContext) => tf.Tensor2D,
-): tf.Tensor2D {
-  const features = encoder.frozen
+  forward: (context: ForwardContext) => T,
+): T {
+  return encoder.frozen
     ? detached(() => forward({ training: false }))
     : tf.tidy(() => forward(context));
-  if (features.shape[1] === encoder.featureSize) return features;
+}
+
+function checked({ featureSize }: TextEncoder | ImageEncoder, features: tf.Tensor2D): tf.Tensor2D {
+  if (features.shape[1] === featureSize) return features;
   throw new InputError(
-    `BertResNetModel: the encoder must give ${encoder.featureSize} features a row, got ` +
+    `BertResNetModel: the encoder must give ${featureSize} features a row, got ` +
       `${features.shape[1]}; resize the pictures to the encoder's imageSize, or stop at 'avgpool'`,
   );
 }

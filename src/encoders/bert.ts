@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { InputError } from '../errors.js';
 import { activation } from '../nn/activations.js';
 import { additiveMask, attention } from '../nn/attention.js';
 import { checkpoint } from '../nn/checkpoint.js';
@@ -18,14 +19,17 @@ import { readWeights } from '../weights/read.js';
 import { bertConfig, bertConfigFromJson } from './bertConfig.js';
 import type { BertConfig, Pooling } from './bertConfig.js';
 import { checkText } from './bertInput.js';
-import type { TextEncoder, TextInput } from './encoder.js';
+import type { LayeredEncoder, SequenceEncoder, TextEncoder, TextInput } from './encoder.js';
 
 /**
  * BERT without its pooler (Devlin et al. 2018), every configuration of transformers' `BertModel` with
  * absolute positions. Names are transformers': `embeddings.word_embeddings.weight`,
  * `encoder.layer.0.attention.self.query.weight`, ...
  */
-export class BertEncoder extends Module implements TextEncoder {
+export class BertEncoder
+  extends Module
+  implements TextEncoder, SequenceEncoder<TextInput>, LayeredEncoder
+{
   readonly config: BertConfig & { readonly modelType: 'bert' };
   readonly embeddings: BertEmbeddings;
   readonly layers: readonly BertLayer[];
@@ -69,6 +73,10 @@ export class BertEncoder extends Module implements TextEncoder {
     return this.config.maxPositionEmbeddings;
   }
 
+  get sequenceSize(): number {
+    return this.config.hiddenSize;
+  }
+
   /**
    * One vector a row, [batch, hiddenSize]. Where only [CLS] is pooled, the last layer computes only that token.
    *
@@ -87,11 +95,54 @@ export class BertEncoder extends Module implements TextEncoder {
     return this.#states(text, context);
   }
 
+  /** What leaves the last layer, [batch, length, hiddenSize]. */
+  sequence(text: TextInput, context: ForwardContext): tf.Tensor3D {
+    return this.#states(text, context).at(-1)!;
+  }
+
+  /** As `pool`. */
+  poolSequence(hidden: tf.Tensor3D, { attentionMask }: TextInput): tf.Tensor2D {
+    return this.pool(hidden, attentionMask);
+  }
+
+  /** What enters the first layer, [batch, length, hiddenSize]. */
+  embedText(text: TextInput, context: ForwardContext): tf.Tensor3D {
+    checkText(text, this.config);
+    return this.embeddings.forward(text, context);
+  }
+
+  /**
+   * The same for vectors in the places of words, [batch, count, hiddenSize]: with positions from 0 on and the last token
+   * type, normalised.
+   *
+   * @throws InputError where there are more of them than positions.
+   */
+  embedVectors(vectors: tf.Tensor3D, context: ForwardContext): tf.Tensor3D {
+    return this.embeddings.embed(vectors, context);
+  }
+
+  /** What leaves the last layer of what enters the first, each [batch, length, hiddenSize]. */
+  runLayers(
+    embedded: tf.Tensor3D,
+    mask: tf.Tensor2D | undefined,
+    context: ForwardContext,
+  ): tf.Tensor3D {
+    return this.#run(embedded, mask, context).at(-1)!;
+  }
+
   /** @param queries how many tokens leave the last layer; default: all. */
   #states(text: TextInput, context: ForwardContext, queries?: number): tf.Tensor3D[] {
-    checkText(text, this.config);
-    const mask = text.attentionMask && additiveMask(text.attentionMask);
-    const states = [this.embeddings.forward(text, context)];
+    return this.#run(this.embedText(text, context), text.attentionMask, context, queries);
+  }
+
+  #run(
+    embedded: tf.Tensor3D,
+    attentionMask: tf.Tensor2D | undefined,
+    context: ForwardContext,
+    queries?: number,
+  ): tf.Tensor3D[] {
+    const mask = attentionMask && additiveMask(attentionMask);
+    const states = [embedded];
     const last = this.layers.at(-1);
     for (const layer of this.layers) {
       states.push(layer.run(states.at(-1)!, mask, context, layer === last ? queries : undefined));
@@ -160,6 +211,26 @@ export class BertEmbeddings extends Module {
     const places: tf.Tensor = tf.add(types, this.positions.first(inputIds.shape[1]));
     const sum: tf.Tensor3D = tf.add(this.words.forward(inputIds), places);
     return dropout(this.norm.forward(sum), this.config.hiddenDropoutProb, context);
+  }
+
+  /**
+   * Vectors in the places of words, [batch, count, hiddenSize] to the same: with positions from 0 on and the last type.
+   *
+   * @throws InputError where there are more of them than positions.
+   */
+  embed(vectors: tf.Tensor3D, context: ForwardContext): tf.Tensor3D {
+    const { hiddenSize, typeVocabSize, maxPositionEmbeddings, hiddenDropoutProb } = this.config;
+    const count = vectors.shape[1];
+    if (count > maxPositionEmbeddings) {
+      throw new InputError(
+        `bert: vectors must be [batch, count <= ${maxPositionEmbeddings}, ${hiddenSize}], got [${vectors.shape.join(', ')}]; ` +
+          'give fewer, such as the regions of smaller pictures',
+      );
+    }
+    const types = this.types.weight as tf.Tensor2D;
+    const type = tf.slice(types, [typeVocabSize - 1, 0], [1, hiddenSize]);
+    const sum: tf.Tensor3D = tf.add(vectors, tf.add(type, this.positions.first(count)));
+    return dropout(this.norm.forward(sum), hiddenDropoutProb, context);
   }
 }
 

@@ -16,8 +16,33 @@ export interface EncoderConfig {
   readonly modelType: string;
 }
 
-/** Reads tokens: a Module that anyone may write. */
-export interface TextEncoder extends Module {
+/** What an encoder has, beside `forward`, that also gives a sequence of vectors for each row. */
+export interface SequenceEncoder<Input> {
+  /** The width of a vector of the sequence. */
+  readonly sequenceSize: number;
+  /** The vectors of the tokens of a text, or of the places of a picture: [batch, length, sequenceSize]. */
+  sequence(input: Input, context: ForwardContext): tf.Tensor3D;
+  /** The feature that `forward` gives, made of the sequence: [batch, featureSize]. */
+  poolSequence(sequence: tf.Tensor3D, input: Input): tf.Tensor2D;
+}
+
+/** What a text encoder has that lends its layers to vectors that are no tokens. */
+export interface LayeredEncoder {
+  /** What enters the first layer: [batch, length, sequenceSize]. */
+  embedText(text: TextInput, context: ForwardContext): tf.Tensor3D;
+  /** The same for vectors [batch, count, sequenceSize] that stand in the places of words. */
+  embedVectors(vectors: tf.Tensor3D, context: ForwardContext): tf.Tensor3D;
+  /** What leaves the last layer, of what enters the first; without a mask every vector counts. */
+  runLayers(
+    embedded: tf.Tensor3D,
+    mask: tf.Tensor2D | undefined,
+    context: ForwardContext,
+  ): tf.Tensor3D;
+}
+
+/** Reads tokens: a Module that anyone may write; what it gives of sequences is for fusions that read them. */
+export interface TextEncoder
+  extends Module, Partial<SequenceEncoder<TextInput>>, Partial<LayeredEncoder> {
   /** The length of a feature vector. */
   readonly featureSize: number;
   /** The longest row that it reads, in tokens, where there is a limit. */
@@ -28,7 +53,7 @@ export interface TextEncoder extends Module {
 }
 
 /** Reads pictures, float32 [batch, height, width, 3], normalised: a Module that anyone may write. */
-export interface ImageEncoder extends Module {
+export interface ImageEncoder extends Module, Partial<SequenceEncoder<tf.Tensor4D>> {
   /** The length of a feature vector, or of a map that is flattened. */
   readonly featureSize: number;
   readonly config: EncoderConfig;

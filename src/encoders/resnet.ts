@@ -13,7 +13,7 @@ import type { PretrainedOptions, PretrainedSource } from '../weights/hub.js';
 import { normalizeNames } from '../weights/names.js';
 import { readWeights } from '../weights/read.js';
 import { requireChoice, requireInteger } from './config.js';
-import type { ImageEncoder } from './encoder.js';
+import type { ImageEncoder, SequenceEncoder } from './encoder.js';
 import { ResNetBlock } from './resnetBlock.js';
 import { resNetConfig, resNetConfigFromJson } from './resnetConfig.js';
 import type { ResNetConfig } from './resnetConfig.js';
@@ -42,7 +42,10 @@ export interface ResNetOptions {
  * `outputLayer`. After `avgpool` a picture is one vector, [batch, features]; before, it is that child's
  * map, [batch, height, width, channels]. Names are torchvision's: `layer1.0.conv1.weight`, ...
  */
-export class ResNetFeatureModel extends Module implements ImageEncoder {
+export class ResNetFeatureModel
+  extends Module
+  implements ImageEncoder, SequenceEncoder<tf.Tensor4D>
+{
   readonly config: ResNetConfig & {
     readonly modelType: 'resnet';
     readonly outputLayer: OutputLayer;
@@ -91,11 +94,17 @@ export class ResNetFeatureModel extends Module implements ImageEncoder {
 
   /** The features of a picture; of a map before `avgpool`, all of its elements at `imageSize`. */
   get featureSize(): number {
-    const { outputLayer, imageSize, embeddingSize, hiddenSizes } = this.config;
-    if (outputLayer === 'avgpool') return hiddenSizes.at(-1)!;
+    const { outputLayer, imageSize } = this.config;
+    if (outputLayer === 'avgpool') return this.sequenceSize;
     const halved = (length: number, times: number): number => Math.ceil(length / 2 ** times);
     const [height, width] = imageSize.map((length) => halved(length, this.#halvings()));
-    return height! * width! * (hiddenSizes[this.stages.length - 1] ?? embeddingSize);
+    return height! * width! * this.sequenceSize;
+  }
+
+  /** The channels of the last map. */
+  get sequenceSize(): number {
+    const { hiddenSizes, embeddingSize } = this.config;
+    return hiddenSizes[this.stages.length - 1] ?? embeddingSize;
   }
 
   /**
@@ -104,14 +113,33 @@ export class ResNetFeatureModel extends Module implements ImageEncoder {
    * @throws InputError unless the picture is float32 with 3 channels.
    */
   forward(image: tf.Tensor4D, context: ForwardContext): tf.Tensor2D | tf.Tensor4D {
-    checkImage(image);
     return tf.tidy(() => {
-      const maps = this.stages.reduce(
-        (x, blocks) => blocks.reduce((y, block) => block.run(y, context), x),
-        this.#runStem(image, context),
-      );
+      const maps = this.#maps(image, context);
       return this.config.outputLayer === 'avgpool' ? this.pool(maps) : maps;
     });
+  }
+
+  /** The places of the last map, row by row: [batch, height * width, channels]. */
+  sequence(image: tf.Tensor4D, context: ForwardContext): tf.Tensor3D {
+    return tf.tidy(() => {
+      const maps = this.#maps(image, context);
+      const [batch, height, width, channels] = maps.shape;
+      return tf.reshape(maps, [batch, height * width, channels]);
+    });
+  }
+
+  /** The mean over all places, or, before `avgpool`, the map as PyTorch flattens it: [batch, featureSize]. */
+  poolSequence(places: tf.Tensor3D): tf.Tensor2D {
+    if (this.config.outputLayer === 'avgpool') return tf.mean(places, 1);
+    return tf.reshape(tf.transpose(places, [0, 2, 1]), [places.shape[0], -1]);
+  }
+
+  #maps(image: tf.Tensor4D, context: ForwardContext): tf.Tensor4D {
+    checkImage(image);
+    return this.stages.reduce(
+      (x, blocks) => blocks.reduce((y, block) => block.run(y, context), x),
+      this.#runStem(image, context),
+    );
   }
 
   /** What enters `layer1`, or leaves an earlier `outputLayer`: [batch, height / 4, width / 4, embeddingSize]. */

@@ -13,12 +13,34 @@ export const modes = ['text', 'image', 'both'] as const;
 /** One of `modes`. */
 export type Mode = (typeof modes)[number];
 
-/** Feature vectors of a batch, those that a mode needs. */
+/**
+ * What a fusion reads of the encoders: pooled vectors alone, the sequences of tokens and regions as well, or regions and
+ * what enters the layers of the text encoder, which are lent to it.
+ */
+export type FusionNeeds = 'pooled' | 'sequences' | 'layers';
+
+/** Features of a batch, those that a mode and a fusion need. */
 export interface Features {
   /** [batch, textSize] */
   readonly text?: tf.Tensor2D;
   /** [batch, imageSize] */
   readonly image?: tf.Tensor2D;
+  /** The vectors of the tokens, [batch, length, tokenSize]. */
+  readonly textTokens?: tf.Tensor3D;
+  /** [batch, length], 0 where a token is padding; without it every token counts. */
+  readonly textMask?: tf.Tensor2D;
+  /** The vectors of the places of the pictures, [batch, regions, regionSize]. */
+  readonly imageRegions?: tf.Tensor3D;
+  /** What enters the layers of the text encoder, [batch, length, layerSize]. */
+  readonly textEmbeddings?: tf.Tensor3D;
+}
+
+/** The layers of the text encoder, lent to a fusion that runs other vectors through them. */
+export interface TextLayers {
+  /** What enters the first layer, of vectors in the places of words: [batch, count, layerSize] to the same. */
+  embed(vectors: tf.Tensor3D, context: ForwardContext): tf.Tensor3D;
+  /** What leaves the last layer, of what enters the first; the mask is [batch, length]. */
+  run(embedded: tf.Tensor3D, mask: tf.Tensor2D | undefined, context: ForwardContext): tf.Tensor3D;
 }
 
 /** The sizes that a fusion joins. */
@@ -31,6 +53,12 @@ export interface FusionSizes {
   readonly hiddenSize: number;
   /** The number of classes. */
   readonly classes: number;
+  /** The width of a token's vector, where the text encoder gives them. */
+  readonly tokenSize?: number;
+  /** The width of a region's, where the visual encoder gives them. */
+  readonly regionSize?: number;
+  /** The width of what the text encoder's layers take, where it lends them. */
+  readonly layerSize?: number;
 }
 
 /** What a configuration file keeps of a fusion: its registered name and its own options. */
@@ -48,6 +76,8 @@ export const noOptions = v.strictObject({});
 /** How a fusion runs. */
 export interface FusionContext extends ForwardContext {
   readonly mode: Mode;
+  /** There for a fusion that needs layers. */
+  readonly textLayers?: TextLayers;
 }
 
 /** What the losses of a batch may depend on beside logits and targets. */
@@ -99,7 +129,7 @@ export abstract class Fusion extends Module {
       if (context.mode === 'image')
         return this.image(need(features, 'image', context.mode), context);
       const text = need(features, 'text', context.mode);
-      return this.both(text, need(features, 'image', context.mode), context);
+      return this.both(text, need(features, 'image', context.mode), context, features);
     });
   }
 
@@ -119,11 +149,17 @@ export abstract class Fusion extends Module {
     return context.crossEntropy(logits, targets);
   }
 
-  /** Logits of both features. */
+  /** What it reads of the encoders in mode `both`. */
+  get needs(): FusionNeeds {
+    return 'pooled';
+  }
+
+  /** Logits of both features; `features` also holds the sequences of a fusion that needs them. */
   protected abstract both(
     text: tf.Tensor2D,
     image: tf.Tensor2D,
     context: FusionContext,
+    features: Features,
   ): tf.Tensor2D;
 
   /** Logits of a text alone. */

@@ -5,8 +5,10 @@ import { parseOptions } from '../schema.js';
 import type { OptionsSchema } from '../schema.js';
 import { AttentionFusion, OriginalAttentionFusion } from './attention.js';
 import { BlockFusion } from './block.js';
+import { BottleneckFusion } from './bottleneck.js';
 import { CnnFusion } from './cnn.js';
 import { ConcatFusion } from './concat.js';
+import { CrossAttentionFusion } from './crossAttention.js';
 import { EvidentialFusion } from './evidential.js';
 import { FilmFusion } from './film.js';
 import type { Fusion, FusionConfig, FusionSizes } from './fusion.js';
@@ -21,6 +23,7 @@ import { MfbFusion } from './mfb.js';
 import { MfhFusion } from './mfh.js';
 import { MlbFusion } from './mlb.js';
 import { MlpFusion } from './mlp.js';
+import { MmbtFusion } from './mmbt.js';
 import { MutanFusion } from './mutan.js';
 import { ProductFusion } from './product.js';
 import { ProductOfExpertsFusion } from './productOfExperts.js';
@@ -28,6 +31,7 @@ import { QmfFusion } from './qmf.js';
 import { SqueezeExcitationFusion } from './squeezeExcitation.js';
 import { SumFusion } from './sum.js';
 import { TensorFusion } from './tensorFusion.js';
+import { TransformerFusion } from './transformer.js';
 
 /** Makes a fusion: `config` holds its type and the options that were given beside it. */
 export type FusionFactory = (sizes: FusionSizes, scope: Scope, config: FusionConfig) => Fusion;
@@ -73,6 +77,10 @@ const registry = new Map<string, Entry>([
   ['tensor-fusion', entry(TensorFusion)],
   ['low-rank', entry(LowRankFusion)],
   ['squeeze-excitation', entry(SqueezeExcitationFusion)],
+  ['cross-attention', entry(CrossAttentionFusion)],
+  ['transformer', entry(TransformerFusion)],
+  ['mmbt', entry(MmbtFusion)],
+  ['bottleneck', entry(BottleneckFusion)],
   ['late', entry(LateFusion)],
   ['late-mean', entry(LateMeanFusion)],
   ['late-learned', entry(LateLearnedFusion)],

@@ -5,7 +5,7 @@ import type { Features, LossContext, Mode } from '../fusion/fusion.js';
 import type { BertResNetModel } from '../model.js';
 import { DropoutSource } from '../nn/dropout.js';
 import { differentiable } from '../nn/ops.js';
-import { encodeBatch, holds } from './encodeBatch.js';
+import { encodeBatch, holds, timesRows } from './encodeBatch.js';
 import { crossEntropyRows, focalRows, targetDistributions, weightedSum } from './loss.js';
 import { mixingMatrix } from './mixup.js';
 import { modulate } from './modulation.js';
@@ -53,14 +53,16 @@ export function batchLoss(
     const { gradientCheckpointing } = options;
     const context = { training: true, random, gradientCheckpointing };
     const mix = mixer(batch, options);
+    const mixRows = (x: tf.Tensor2D): tf.Tensor2D => (mix === undefined ? x : timesRows(mix, x));
     const classes = model.labels.length;
     const { labelSmoothing, classWeights } = options;
     const values = targetDistributions(labels, classes, labelSmoothing, classWeights);
-    const targets = mix(tf.tensor2d(values, [batch.size, classes]));
+    const targets = mixRows(tf.tensor2d(values, [batch.size, classes]));
     const about = { epoch: tf.scalar(options.epoch), crossEntropy: crossEntropyOf(options) };
     const encoded = encodeBatch(model, batch, { ...context, mode: encodedMode(losses, batch) });
-    const main = mapFeatures(modulated(model, batch, labels, encoded, options), mix);
-    const single = mapFeatures(encoded, (features) => mix(gate(features, losses.reach)));
+    const shaped = modulated(model, batch, labels, encoded, options);
+    const main = mix === undefined ? shaped : mixFeatures(shaped, mix);
+    const single = mapPooled(encoded, (features) => mixRows(gate(features, losses.reach)));
     // The main head comes first, so that its dropout does not depend on the others.
     const used = (['both', 'text', 'image'] as const).filter(
       (mode) => losses.weights[mode] !== undefined,
@@ -94,27 +96,41 @@ function modulated(
   model: BertResNetModel,
   { size, hasText, hasImage }: Batch,
   labels: ArrayLike<number>,
-  { text, image }: Features,
+  features: Features,
   { gradientModulation, seed, index }: BatchLossOptions,
 ): Features {
-  if (gradientModulation === undefined || !text || !image) return { text, image };
+  const { text, image } = features;
+  if (gradientModulation === undefined || !text || !image) return features;
   const width = model.labels.length;
   const classes = tf.tensor2d(targetDistributions(labels, width), [size, width]);
   const present = hasText.map((has, row) => (has && hasImage[row]! ? 1 : 0));
   const inputs = { classes, complete: tf.tensor2d(present, [size, 1]), key: [seed, 'ogm', index] };
-  return modulate(model, { text, image }, inputs, gradientModulation);
+  return { ...features, ...modulate(model, { text, image }, inputs, gradientModulation) };
 }
 
-type Mix = (rows: tf.Tensor2D) => tf.Tensor2D;
-
-function mixer({ size, hasText, hasImage }: Batch, { mixup, seed, index }: BatchLossOptions): Mix {
-  if (mixup === 0) return (rows) => rows;
+/** The matrix that mixes the rows of a batch; undefined where none are mixed. */
+function mixer(
+  { size, hasText, hasImage }: Batch,
+  { mixup, seed, index }: BatchLossOptions,
+): tf.Tensor2D | undefined {
+  if (mixup === 0) return undefined;
   const kinds = hasText.map((text, row) => (text ? 1 : 0) + (hasImage[row]! ? 2 : 0));
-  const matrix = tf.tensor2d(mixingMatrix(kinds, mixup, seed, 'mixup', index), [size, size]);
-  return (rows) => tf.matMul(matrix, rows);
+  return tf.tensor2d(mixingMatrix(kinds, mixup, seed, 'mixup', index), [size, size]);
 }
 
-function mapFeatures({ text, image }: Features, map: Mix): Features {
+/** Sequences are mixed place by place: padding adds nothing, and a place counts where it does in either row. */
+function mixFeatures(features: Features, matrix: tf.Tensor2D): Features {
+  const { textMask, ...others } = features;
+  const mask = textMask && tf.cast(textMask, 'float32');
+  const mixed = Object.entries(others).map(([name, x]: [string, tf.Tensor]) => {
+    const isText = mask !== undefined && (name === 'textTokens' || name === 'textEmbeddings');
+    return [name, timesRows(matrix, isText ? tf.mul(x, tf.expandDims(mask, 2)) : x)];
+  });
+  const counted = mask && tf.cast(tf.greater(timesRows(matrix, mask), 0), 'int32');
+  return { ...Object.fromEntries(mixed), ...(counted && { textMask: counted }) };
+}
+
+function mapPooled({ text, image }: Features, map: (x: tf.Tensor2D) => tf.Tensor2D): Features {
   return { ...(text && { text: map(text) }), ...(image && { image: map(image) }) };
 }
 

@@ -25,6 +25,12 @@ export function cachedInputs(
   { cacheFeatures, augment }: Pick<ResolvedOptions, 'cacheFeatures' | 'augment'>,
 ): CachedInputs {
   if (cacheFeatures === false) return { inputs: [], warnings: [] };
+  if (mode === 'both' && model.fusion.needs !== 'pooled') {
+    throw new InputError(
+      `trainer: cacheFeatures keeps one vector a row, and the fusion '${model.fusion.config.type}' reads tokens and ` +
+        'regions; leave it out, or take a fusion of pooled features',
+    );
+  }
   const read = (['text', 'image'] as const).filter((input) => mode === 'both' || mode === input);
   const frozen = read.filter((input) => encoderOf(model, input).frozen);
   const changed = changedInputs(augment);

@@ -4,7 +4,7 @@ import type { Batch, BatchTensors } from '../datasets/batch.js';
 import type { HostFeatures } from '../datasets/features.js';
 import type { Features, Mode } from '../fusion/fusion.js';
 import type { BertResNetModel } from '../model.js';
-import type { ModelContext } from '../modelOptions.js';
+import type { ModelContext, ModelInput } from '../modelOptions.js';
 
 type EncodeContext = ModelContext & { readonly mode: Mode };
 
@@ -27,44 +27,36 @@ export function encodeBatch(
 ): Features {
   const { mode } = context;
   const inputs = toTensors(batch);
+  const needs = mode === 'both' ? model.fusion.needs : 'pooled';
+  const encode: Encode = (given, input) => model.encode(given, { ...context, mode: input }, needs);
   return {
-    ...(mode !== 'image' && { text: textFeatures(model, batch, inputs, context) }),
-    ...(mode !== 'text' && { image: imageFeatures(model, batch, inputs, context) }),
+    ...(mode !== 'image' && textFeatures(encode, batch, inputs)),
+    ...(mode !== 'text' && imageFeatures(encode, batch, inputs)),
   };
 }
 
-function textFeatures(
-  model: BertResNetModel,
-  batch: Batch,
-  { text }: BatchTensors,
-  context: EncodeContext,
-): tf.Tensor2D {
-  const known = knownFeatures(batch, 'text');
-  return known ?? model.encode({ text }, { ...context, mode: 'text' }).text!;
+type Encode = (given: ModelInput, input: 'text' | 'image') => Features;
+
+function textFeatures(encode: Encode, batch: Batch, { text }: BatchTensors): Features {
+  return knownFeatures(batch, 'text') ?? encode({ text }, 'text');
 }
 
-function imageFeatures(
-  model: BertResNetModel,
-  batch: Batch,
-  { image }: BatchTensors,
-  context: EncodeContext,
-): tf.Tensor2D {
+function imageFeatures(encode: Encode, batch: Batch, { image }: BatchTensors): Features {
   const known = knownFeatures(batch, 'image');
   if (known !== undefined) return known;
-  const encode = (pictures?: tf.Tensor4D): tf.Tensor2D =>
-    model.encode({ image: pictures }, { ...context, mode: 'image' }).image!;
   const rows = batch.hasImage.flatMap((present, row) => (present ? [row] : []));
-  if (rows.length === batch.size) return encode(image);
-  const features = encode(tf.gather(image!, tf.tensor1d(rows, 'int32')));
-  return tf.matMul(placement(rows, batch.size), features);
+  if (rows.length === batch.size) return encode({ image }, 'image');
+  const features = encode({ image: tf.gather(image!, tf.tensor1d(rows, 'int32')) }, 'image');
+  const matrix = placement(rows, batch.size);
+  const placed = Object.entries(features).map(([name, x]: [string, tf.Tensor]) => {
+    return [name, timesRows(matrix, x)];
+  });
+  return Object.fromEntries(placed) as Features;
 }
 
-function knownFeatures(
-  { size, features }: Batch,
-  input: keyof HostFeatures,
-): tf.Tensor2D | undefined {
+function knownFeatures({ size, features }: Batch, input: keyof HostFeatures): Features | undefined {
   const values = features?.[input];
-  return values && tf.tensor2d(values, [size, values.length / size]);
+  return values && { [input]: tf.tensor2d(values, [size, values.length / size]) };
 }
 
 /** The matrix [size, rows.length] that puts each row in its place among zeros. */
@@ -72,4 +64,12 @@ function placement(rows: readonly number[], size: number): tf.Tensor2D {
   const matrix = new Float32Array(size * rows.length);
   rows.forEach((row, i) => (matrix[row * rows.length + i] = 1));
   return tf.tensor2d(matrix, [size, rows.length]);
+}
+
+/** A matrix [size, rows] times a tensor [rows, ...]: [size, ...]. */
+export function timesRows<T extends tf.Tensor>(matrix: tf.Tensor2D, x: T): T {
+  if (x.rank === 2) return tf.matMul(matrix, x as unknown as tf.Tensor2D) as unknown as T;
+  const [rows, ...rest] = x.shape;
+  const product = tf.matMul(matrix, tf.reshape<tf.Rank.R2>(x, [rows!, -1]));
+  return tf.reshape(product, [matrix.shape[0], ...rest]) as unknown as T;
 }

@@ -12,6 +12,9 @@ export interface ModulationOptions {
   readonly noise: boolean;
 }
 
+/** The vectors of a text and a picture, [rows, features] each. */
+type Pooled = Required<Pick<Features, 'text' | 'image'>>;
+
 /** What the modulation of a batch rests on. */
 export interface ModulationInputs {
   /** One in the class of each row, else zero: [rows, classes]. */
@@ -39,10 +42,10 @@ export interface Coefficients {
  */
 export function modulate(
   model: BertResNetModel,
-  features: Required<Features>,
+  features: Pooled,
   inputs: ModulationInputs,
   { alpha, noise }: ModulationOptions,
-): Features {
+): Pooled {
   const coefficients = modulationCoefficients(model, features, inputs, alpha);
   const scaled = (input: 'text' | 'image'): tf.Tensor2D => {
     const factors = noise ? normals(features[input].shape, ...inputs.key, input) : undefined;
@@ -54,7 +57,7 @@ export function modulate(
 /** The coefficients of a batch, from the heads as they are; nothing is read. */
 export function modulationCoefficients(
   model: BertResNetModel,
-  features: Required<Features>,
+  features: Pooled,
   { classes, complete }: Pick<ModulationInputs, 'classes' | 'complete'>,
   alpha: number,
 ): Coefficients {

@@ -57,6 +57,7 @@ export async function planRun(
   if (validation !== undefined) requireValidation(validation, model.labels);
   requireValidationFor(options, validation);
   requireCrossEntropy(model, options);
+  requirePooled(model, options);
   const classWeights = await resolveClassWeights(
     options.classWeights,
     model.labels,
@@ -103,6 +104,15 @@ function requireCrossEntropy({ fusion }: BertResNetModel, { focalGamma }: Resolv
   throw new InputError(
     `trainer: focalGamma changes cross-entropy, and the fusion '${fusion.config.type}' has a loss of its own, ` +
       `got focalGamma ${focalGamma}; leave it out, or take another fusion`,
+  );
+}
+
+/** What works on the vectors of texts and pictures, where the fusion reads tokens and regions instead. */
+function requirePooled({ fusion }: BertResNetModel, { gradientModulation }: ResolvedOptions): void {
+  if (gradientModulation === undefined || fusion.needs === 'pooled') return;
+  throw new InputError(
+    'trainer: gradientModulation modulates the pooled features, and the fusion ' +
+      `'${fusion.config.type}' reads ${fusion.needs}; leave it out, or take another fusion`,
   );
 }
 

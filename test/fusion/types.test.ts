@@ -27,6 +27,13 @@ const image = {
   depths: [1, 1],
   layerType: 'basic',
 } as const;
+/** Those that attend are wide by default: small ones will do. */
+const small = { dim: 8, heads: 2 };
+const smaller: Readonly<Record<string, object>> = {
+  'cross-attention': small,
+  transformer: small,
+  bottleneck: small,
+};
 const tiny = (options: Partial<ModelOptions>): BertResNetModel =>
   new BertResNetModel({ labels, text, image, hiddenSize: 6, ...options });
 
@@ -34,13 +41,13 @@ const tiny = (options: Partial<ModelOptions>): BertResNetModel =>
 function inputs(rows: number): Required<ModelInput> {
   const ids = Int32Array.from({ length: rows * 4 }, (_, i) => (i * 7) % 11);
   const mask = ids.map((_, i) => (i % 4 < 4 - Math.floor(i / 4) ? 1 : 0));
-  const pixels = Float32Array.from({ length: rows * 24 * 20 * 3 }, (_, i) => Math.sin(i * 0.37));
+  const pixels = Float32Array.from({ length: rows * 12 * 10 * 3 }, (_, i) => Math.sin(i * 0.37));
   return {
     text: {
       inputIds: tf.tensor2d(ids, [rows, 4], 'int32'),
       attentionMask: tf.tensor2d(mask, [rows, 4], 'int32'),
     },
-    image: tf.tensor4d(pixels, [rows, 24, 20, 3]),
+    image: tf.tensor4d(pixels, [rows, 12, 10, 3]),
   };
 }
 
@@ -80,7 +87,7 @@ describeBackends('every fusion', () => {
   );
 
   test.each(types)('%s: every parameter gets a gradient, all finite', async (type) => {
-    const model = tiny({ fusion: type });
+    const model = tiny({ fusion: { type, ...smaller[type] } });
     const given = inputs(3);
     const parameters = [...model.namedParameters()];
     const loss = (): tf.Scalar =>
@@ -102,7 +109,7 @@ describeBackends('every fusion', () => {
   });
 
   test.each(types)('%s: the seed decides the first weights', async (type) => {
-    const models = [1, 1, 2].map((seed) => tiny({ fusion: type, seed }));
+    const models = [1, 1, 2].map((seed) => tiny({ fusion: { type, ...smaller[type] }, seed }));
     const [one, same, other] = await Promise.all(models.map(parametersOf));
     expect(same).toEqual(one);
     expect(other).not.toEqual(one);
@@ -157,6 +164,10 @@ const optionsOf: Readonly<Record<string, object>> = {
   'product-of-experts': { prior: [0.5, 0.25, 0.25] },
   qmf: { temperature: 3, regularization: 0 },
   evidential: { annealing: 4 },
+  'cross-attention': { dim: 6, heads: 3 },
+  transformer: { dim: 6, heads: 3, layers: 1 },
+  bottleneck: { dim: 6, heads: 3, layers: 1, bottlenecks: 2 },
+  mmbt: { dropout: 0 },
 };
 
 const sizes = { textSize: 4, imageSize: 5, hiddenSize: 6, classes: 2 };

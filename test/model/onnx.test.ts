@@ -21,7 +21,7 @@ import { describeBackends, expectClose, take } from '../backends.js';
 
 const vocabulary = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', 'so', 'good', 'bad', 'very'];
 const labels = ['bad', 'good', 'ugly'];
-const longest = 8;
+const longest = 9;
 const text = {
   vocabSize: vocabulary.length,
   hiddenSize: 12,
@@ -269,7 +269,7 @@ describe('a file', () => {
     );
     const [inputs, long] = [inputsOf(2, 3), inputsOf(2, longest + 1)];
     await expect(exported.forward({ text: inputs.text })).rejects.toThrow(/got no image/);
-    await expect(exported.forward(long)).rejects.toThrow(/\[batch, length <= 8\], got \[2, 9\]/);
+    await expect(exported.forward(long)).rejects.toThrow(/\[batch, length <= 9\], got \[2, 10\]/);
     const small = tf.zeros<tf.Rank.R4>([2, 8, 8, 3]);
     await expect(exported.forward({ text: inputs.text, image: small })).rejects.toThrow(
       /image must be \[batch, 20, 24, 3\], got \[2, 8, 8, 3\]/,
