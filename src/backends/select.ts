@@ -128,14 +128,21 @@ async function loadWebGl(): Promise<void> {
   }
 }
 
-async function loadWasm(): Promise<void> {
+async function loadWasm({ threads, wasmPaths }: BackendOptions): Promise<void> {
   env();
+  const { setThreadsCount, setWasmPaths } = await importWasm();
+  registerWasmKernels();
+  if ('wasm' in engine().registry) return; // it runs already
+  if (threads !== undefined) setThreadsCount(threads);
+  if (wasmPaths !== undefined) setWasmPaths(wasmPaths.endsWith('/') ? wasmPaths : `${wasmPaths}/`);
+}
+
+async function importWasm(): Promise<typeof import('@tensorflow/tfjs-backend-wasm')> {
   try {
-    await import('@tensorflow/tfjs-backend-wasm');
+    return await import('@tensorflow/tfjs-backend-wasm');
   } catch (error) {
     throw unavailable('wasm', messageOf(error));
   }
-  registerWasmKernels();
 }
 
 async function loadTensorFlowPackage(): Promise<void> {

@@ -39,11 +39,33 @@ export class DropoutSource {
 
   /** The next layer's mask: bool, true (kept) with probability 1 - rate. */
   mask(shape: readonly number[], rate: number): tf.Tensor {
-    const key = hashKey(this.seed, 'dropout', this.step, this.#layer++);
-    const threshold = Math.ceil(rate * 2 ** 32);
-    const attributes = { shape: [...shape], key, threshold };
-    return fused('DropoutMask', {}, attributes, () => [composeMask(shape, key, threshold)])[0]!;
+    return maskOf(shape, this.#draw(rate));
   }
+
+  /** What the next layer is multiplied by: float32, 0 where `mask` is false and 1 / (1 - rate) where it is true. */
+  factors(shape: readonly number[], rate: number): tf.Tensor {
+    const draw = this.#draw(rate);
+    const factor = 1 / (1 - rate);
+    return fused('DropoutFactors', {}, { shape: [...shape], ...draw, factor }, () => [
+      tf.mul(tf.cast(maskOf(shape, draw), 'float32'), factor),
+    ])[0]!;
+  }
+
+  #draw(rate: number): Draw {
+    const key = hashKey(this.seed, 'dropout', this.step, this.#layer++);
+    return { key, threshold: Math.ceil(rate * 2 ** 32) };
+  }
+}
+
+/** Names the numbers of one layer, and those of them that keep an element: at least the threshold. */
+interface Draw extends Record<string, number> {
+  readonly key: number;
+  readonly threshold: number;
+}
+
+function maskOf(shape: readonly number[], draw: Draw): tf.Tensor {
+  const compose = (): tf.Tensor[] => [composeMask(shape, draw.key, draw.threshold)];
+  return fused('DropoutMask', {}, { shape: [...shape], ...draw }, compose)[0]!;
 }
 
 /** An element is kept where the hash of the key and its position is at least the threshold. */
@@ -79,5 +101,5 @@ export function dropoutMask(
       'dropout: training draws from a source, got none; pass random: new DropoutSource(seed, step)',
     );
   }
-  return tf.mul(tf.cast(random.mask(shape, rate), 'float32'), 1 / (1 - rate));
+  return random.factors(shape, rate);
 }

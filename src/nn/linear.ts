@@ -3,7 +3,7 @@ import { defaultUniform } from './initializers.js';
 import type { Initializer } from './initializers.js';
 import { Module } from './module.js';
 import type { Scope } from './module.js';
-import { differentiable } from './ops.js';
+import { differentiable, fused } from './ops.js';
 
 /** How a linear layer's parameters begin, where not as PyTorch's default. */
 export interface LinearInit {
@@ -39,12 +39,14 @@ export class Linear extends Module {
 /** x wT + b, for x [rows, in], w [out, in], b [out]. */
 export function dense(x: tf.Tensor2D, w: tf.Tensor2D, b: tf.Tensor1D): tf.Tensor2D {
   return differentiable([x, w, b], (save) => {
+    const [y] = fused('Dense', { x, w, b }, {}, () => [tf.add(tf.matMul(x, w, false, true), b)]);
     save([x, w]);
     return {
-      value: tf.add(tf.matMul(x, w, false, true), b),
+      value: y as tf.Tensor2D,
       gradient: (dy, saved) => {
         const [savedX, savedW] = saved as [tf.Tensor2D, tf.Tensor2D];
-        return [tf.matMul(dy, savedW), tf.matMul(dy, savedX, true, false), tf.sum(dy, 0)];
+        const [db] = fused('ColumnSums', { x: dy }, {}, () => [tf.sum(dy, 0)]);
+        return [tf.matMul(dy, savedW), tf.matMul(dy, savedX, true, false), db!];
       },
     };
   });

@@ -52,6 +52,14 @@ describeBackends('fusions with losses of their own', () => {
     model.dispose();
   });
 
+  test('the modulation of vectors that the fusion does not read is refused', async () => {
+    const model = await tinyModel({ fusion: 'cross-attention' });
+    await expect(new Trainer(model, { gradientModulation: {} }).fit(tinyData(6))).rejects.toThrow(
+      "gradientModulation modulates the pooled features, and the fusion 'cross-attention' reads sequences",
+    );
+    model.dispose();
+  });
+
   test('an evidential answer has the probabilities alpha / S', async () => {
     const model = await tinyModel({ fusion: 'evidential' });
     const [row] = tinyRows(1);

@@ -54,8 +54,8 @@ export interface RuntimeOptions {
    */
   readonly executionProvider?: ExecutionProvider;
   /**
-   * The folder, as a URL, that ONNX Runtime's WebAssembly files lie in; default: where the bundler put them, or beside
-   * the program, or else a public copy of them (jsDelivr). Browsers only.
+   * The folder, as a URL, that the WebAssembly files of the backend lie in; default: for `onnxruntime` where the bundler
+   * put them, or beside the program, or else a public copy of them (jsDelivr), for `wasm` the page's. Browsers only.
    */
   readonly wasmPaths?: string;
 }

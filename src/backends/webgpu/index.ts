@@ -5,6 +5,7 @@ import { optimizerKernels } from './adamW.js';
 import { attentionKernels } from './attention.js';
 import type { WebGpuBackend } from './backend.js';
 import { batchNormKernels } from './batchNorm.js';
+import { denseKernels } from './dense.js';
 import { dropoutKernels } from './dropout.js';
 import type { KernelTable } from './kernel.js';
 import { layerNormKernels } from './layerNorm.js';
@@ -14,6 +15,7 @@ export const webGpuKernels: KernelTable = {
   ...activationKernels,
   ...attentionKernels,
   ...batchNormKernels,
+  ...denseKernels,
   ...dropoutKernels,
   ...layerNormKernels,
   ...optimizerKernels,

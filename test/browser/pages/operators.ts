@@ -1,9 +1,11 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { BackendName } from '../../../src/backends/select.js';
 import { useBackend } from '../../../src/backends/select.js';
+import { webGpuKernels } from '../../../src/backends/webgpu/index.js';
 import { gelu, relu } from '../../../src/nn/activations.js';
 import { additiveMask, attention } from '../../../src/nn/attention.js';
 import { DropoutSource, dropout, dropoutMask } from '../../../src/nn/dropout.js';
+import { dense } from '../../../src/nn/linear.js';
 import { BatchNorm2d, batchNorm, layerNorm } from '../../../src/nn/norm.js';
 import { Random } from '../../../src/nn/random.js';
 import { AdamW } from '../../../src/training/optimizer.js';
@@ -124,17 +126,23 @@ const wide = (f: (x: tf.Tensor) => tf.Tensor) => (): Results =>
   withGradients(f, { x: random('x', [3, 5, 77], 0, 3) });
 
 /** What is compared between backends, by name. */
-const operators: Readonly<Record<string, () => Results>> = {
+export const operators: Readonly<Record<string, () => Results>> = {
   'LayerNorm of few features': layerNormOf(3, 4, 5),
   'LayerNorm of many features': layerNormOf(37, 200),
   'BatchNorm of one block': batchNormOf(2, 3, 5, 3),
-  'BatchNorm of many blocks and channels': batchNormOf(3, 40, 21, 37),
+  'BatchNorm of many blocks and channels': batchNormOf(2, 33, 17, 19),
   'BatchNorm2d, its statistics, and evaluation': batchNormModule,
   'GELU, exact': wide((x) => gelu(x, 'none')),
   'GELU by tanh': wide((x) => gelu(x, 'tanh')),
+  'a linear layer': () =>
+    withGradients((x, w, b) => dense(x as never, w as never, b as never), {
+      x: random('x', [9, 21]),
+      w: random('w', [18, 21]),
+      b: random('b', [18]),
+    }),
   ReLU: wide((x) => relu(x)),
   attention: attentionOf([2, 3, 5, 4]),
-  'attention, masked': attentionOf([3, 2, 70, 4], { masked: true }),
+  'attention, masked': attentionOf([2, 1, 70, 4], { masked: true }),
   'attention, masked, with dropout': attentionOf([3, 2, 11, 4], { masked: true, rate: 0.3 }),
   'attention with dropout': attentionOf([2, 2, 6, 4], { rate: 0.3 }),
   AdamW: adamW(),
@@ -145,14 +153,15 @@ const operators: Readonly<Record<string, () => Results>> = {
   }),
 };
 
-export const operatorNames = (): string[] => Object.keys(operators);
+/** What an operator came to, and the number of tensors that it left behind. */
+export interface Computed {
+  readonly results: Record<string, number[]>;
+  readonly left: number;
+}
 
-/** What an operator gives on a backend, and the number of tensors that it left behind. */
-export async function compute(
-  backend: BackendName,
-  operator: string,
-): Promise<{ results: Record<string, number[]>; left: number }> {
+export async function compute(backend: BackendName, operator: string): Promise<Computed> {
   await useBackend(backend);
+  if (backend === 'webgpu') watchKernels();
   const before = tf.memory().numTensors;
   const tensors = tf.tidy(() => operators[operator]!());
   const results: Record<string, number[]> = {};
@@ -162,3 +171,23 @@ export async function compute(
   }
   return { results, left: tf.memory().numTensors - before };
 }
+
+const called = new Set<string>();
+const watched = new Set<string>();
+
+/** Notes which of this library's kernels run. */
+function watchKernels(): void {
+  for (const name of Object.keys(webGpuKernels)) {
+    const kernel = tf.getKernel(name, 'webgpu');
+    if (watched.has(name) || kernel === undefined) continue;
+    watched.add(name);
+    const { kernelFunc } = kernel;
+    kernel.kernelFunc = (given) => {
+      called.add(name);
+      return kernelFunc(given);
+    };
+  }
+}
+
+/** The kernels of this library for `webgpu` that have run. */
+export const calledKernels = (): string[] => [...called];
