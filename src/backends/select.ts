@@ -1,3 +1,4 @@
+import type * as Wasm from '@tensorflow/tfjs-backend-wasm';
 import { engine, env, findBackend, setBackend } from '@tensorflow/tfjs-core';
 import { InputError, messageOf } from '../errors.js';
 import { chooseBackend } from './choose.js';
@@ -137,7 +138,7 @@ async function loadWasm({ threads, wasmPaths }: BackendOptions): Promise<void> {
   if (wasmPaths !== undefined) setWasmPaths(wasmPaths.endsWith('/') ? wasmPaths : `${wasmPaths}/`);
 }
 
-async function importWasm(): Promise<typeof import('@tensorflow/tfjs-backend-wasm')> {
+async function importWasm(): Promise<typeof Wasm> {
   try {
     return await import('@tensorflow/tfjs-backend-wasm');
   } catch (error) {

@@ -22,7 +22,9 @@ test('a provider that cannot start says why, and the next choice is free', async
   );
   // A machine may have what it takes.
   if (refusal === 'it started') return;
-  expect(refusal).toMatch(/^onnxruntime: executionProvider '?.*(cannot start here \(.+\)|must be one of)/);
+  expect(refusal).toMatch(
+    /^onnxruntime: executionProvider '?.*(cannot start here \(.+\)|must be one of)/,
+  );
   expect(await useBackend('onnxruntime')).toBe('onnxruntime');
   const y = tf.square(tf.tensor1d([1, 2, 3]));
   expect(Array.from(await y.data())).toEqual([1, 4, 9]);
