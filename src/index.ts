@@ -135,7 +135,12 @@ export type { HostTensor, LoadOptions, LoadReport, StateDict } from './nn/stateD
 // Training and evaluation
 export { Trainer } from './training/trainer.js';
 export type { FitOptions, TrainerOptions } from './training/trainer.js';
-export type { ResolvedOptions, ResolvedTraining, TrainingOptions } from './training/options.js';
+export type {
+  NestedOptions,
+  ResolvedOptions,
+  ResolvedTraining,
+  TrainingOptions,
+} from './training/options.js';
 export type { AuxiliaryOptions } from './training/rowLoss.js';
 export type { ClassWeights } from './training/classWeights.js';
 export type { EarlyStopping } from './training/earlyStopping.js';

@@ -21,23 +21,23 @@ export interface SequenceEncoder<Input> {
   /** The width of a vector of the sequence. */
   readonly sequenceSize: number;
   /** The vectors of the tokens of a text, or of the places of a picture: [batch, length, sequenceSize]. */
-  sequence(input: Input, context: ForwardContext): tf.Tensor3D;
+  readonly sequence: (input: Input, context: ForwardContext) => tf.Tensor3D;
   /** The feature that `forward` gives, made of the sequence: [batch, featureSize]. */
-  poolSequence(sequence: tf.Tensor3D, input: Input): tf.Tensor2D;
+  readonly poolSequence: (sequence: tf.Tensor3D, input: Input) => tf.Tensor2D;
 }
 
 /** What a text encoder has that lends its layers to vectors that are no tokens. */
 export interface LayeredEncoder {
   /** What enters the first layer: [batch, length, sequenceSize]. */
-  embedText(text: TextInput, context: ForwardContext): tf.Tensor3D;
+  readonly embedText: (text: TextInput, context: ForwardContext) => tf.Tensor3D;
   /** The same for vectors [batch, count, sequenceSize] that stand in the places of words. */
-  embedVectors(vectors: tf.Tensor3D, context: ForwardContext): tf.Tensor3D;
+  readonly embedVectors: (vectors: tf.Tensor3D, context: ForwardContext) => tf.Tensor3D;
   /** What leaves the last layer, of what enters the first; without a mask every vector counts. */
-  runLayers(
+  readonly runLayers: (
     embedded: tf.Tensor3D,
     mask: tf.Tensor2D | undefined,
     context: ForwardContext,
-  ): tf.Tensor3D;
+  ) => tf.Tensor3D;
 }
 
 /** Reads tokens: a Module that anyone may write; what it gives of sequences is for fusions that read them. */

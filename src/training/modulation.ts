@@ -4,7 +4,7 @@ import type { BertResNetModel } from '../model.js';
 import { detached, differentiable } from '../nn/ops.js';
 import { Random } from '../nn/random.js';
 
-/** How the encoder that is ahead is slowed down: see {@link modulate}. */
+/** How the encoder that is ahead is slowed down (OGM-GE; Peng et al., 2022). */
 export interface ModulationOptions {
   /** How strongly, above 0 (default 0.3). */
   readonly alpha: number;

@@ -206,12 +206,12 @@ type Defaulted = Omit<
 
 /** {@link TrainingOptions} with every default filled in. */
 export type ResolvedTraining = Required<Omit<Defaulted, 'auxiliary'>> &
-  Omit<TrainingOptions, keyof Defaulted | keyof Nested> & {
+  Omit<TrainingOptions, keyof Defaulted | keyof NestedOptions> & {
     readonly auxiliary: AuxiliaryOptions;
-  } & Nested;
+  } & NestedOptions;
 
-/** Options with defaults of their own within. */
-interface Nested {
+/** Those of the training options that have options, with defaults, of their own. */
+export interface NestedOptions {
   readonly earlyStopping?: EarlyStopping;
   readonly modalityDropout?: ModalityDropout;
   readonly gradientModulation?: ModulationOptions;
