@@ -362,7 +362,8 @@ describe('what can be looked at', () => {
     const metrics = (await json('run', 'metrics.json')) as Figures & Record<string, object>;
     expect(metrics.accuracy).toBe(right / 8);
     expect(metrics['intervals']).toHaveProperty('macroF1.low');
-    expect(metrics['leakage']).toMatchObject({ sameImage: 0 });
+    // The pictures are of few colours and sizes, so each was trained on as well.
+    expect(metrics['leakage']).toMatchObject({ rows: 8, sameText: 0, sameImage: 8 });
     const page = await readFile(path('run', 'report.html'), 'utf8');
     expect(page).toContain('bertresnet train');
     expect(page).toContain('Learning curves');
@@ -381,7 +382,7 @@ describe('what can be looked at', () => {
     expect(stderr).toContain(path('compare-run-other.html'));
     const page = await readFile(path('compare-run-other.html'), 'utf8');
     expect(page).toContain('the difference may well be chance');
-    expect((await bertresnet(words.slice(0, -1))).stdout).toMatch(/McNemar p\n +validation/);
+    expect((await bertresnet(words.slice(0, -1))).stdout).toMatch(/McNemar p\n(.*\n)? +validation/);
   });
 });
 

@@ -128,11 +128,14 @@ describeBackends('sequences of encoders', () => {
 
 async function losses(options: TrainerOptions, data: Dataset, fusion: object) {
   const model = await tinyModel({ fusion: fusion as never });
-  const history = await new Trainer(model, { epochs: 2, batchSize: 8, ...options }).fit(data);
-  const weights = await weightsOf(model);
-  const report = await evaluate(model, data);
-  model.dispose();
-  return { losses: history.map(({ loss }) => loss), weights, report };
+  try {
+    const history = await new Trainer(model, { epochs: 2, batchSize: 8, ...options }).fit(data);
+    const weights = await weightsOf(model);
+    const report = await evaluate(model, data);
+    return { losses: history.map(({ loss }) => loss), weights, report };
+  } finally {
+    model.dispose();
+  }
 }
 
 describeBackends('training fusions of sequences', () => {
