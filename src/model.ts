@@ -5,6 +5,7 @@ import type { BertTokenizer } from './datasets/tokenizer.js';
 import { BertEncoder } from './encoders/bert.js';
 import type { ImageEncoder, TextEncoder } from './encoders/encoder.js';
 import { ResNetFeatureModel } from './encoders/resnet.js';
+import type { DirectoryHandle } from './files/fileTree.js';
 import { Fusion } from './fusion/fusion.js';
 import type { Features, FusionContext, FusionNeeds } from './fusion/fusion.js';
 import { createFusion } from './fusion/index.js';
@@ -108,8 +109,14 @@ export class BertResNetModel extends Module {
     return model;
   }
 
-  /** Writes weights, configuration, tokenizer, processor and a model card; the folder is replaced as a whole. */
-  save(folder: string, options?: SaveOptions): Promise<void> {
+  /**
+   * Writes weights, configuration, tokenizer, processor and a model card; the folder is replaced as a whole.
+   *
+   * @param folder its path; in a browser one in the private file system, or the handle of a directory that the page may
+   *   write to.
+   * @throws InputError where something in the folder would get lost, or it cannot be written; then all is as it was.
+   */
+  save(folder: string | DirectoryHandle, options?: SaveOptions): Promise<void> {
     return saveModel(this, folder, options);
   }
 

@@ -11,6 +11,7 @@ import type { OutputLayer } from './encoders/resnet.js';
 import { resNetSizes } from './encoders/resnetConfig.js';
 import type { ResNetConfig } from './encoders/resnetConfig.js';
 import { InputError } from './errors.js';
+import type { DirectoryHandle } from './files/fileTree.js';
 import type { BertResNetModel } from './model.js';
 import { modelCard } from './modelCard.js';
 import type {
@@ -48,10 +49,11 @@ const modelFileNames = new Set([
 /** Writes a model's folder; what stood there before is replaced only once all is written. */
 export async function saveModel(
   model: BertResNetModel,
-  folder: string,
+  target: string | DirectoryHandle,
   { report }: SaveOptions = {},
 ): Promise<void> {
-  const { replaceFolder, writeFileAtomic } = await import('./weights/files.node.js');
+  const { pathOfFolder, replaceFolder, writeFileAtomic } = await import('./weights/files.node.js');
+  const folder = pathOfFolder(target);
   const config = { model_type: 'bertresnet', formatVersion, ...model.config };
   const state = model.stateDict();
   try {

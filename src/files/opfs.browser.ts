@@ -30,6 +30,11 @@ export function mountDirectory(directory: DirectoryHandle): string {
   return `handle:${known === -1 ? mounted.push(directory) - 1 : known}`;
 }
 
+/** A path as errors name it: with the name of a directory that came by its handle. */
+export function shownPath(path: string): string {
+  return path.replace(/^handle:(\d+)/, (whole, at) => mounted[Number(at)]?.name || whole);
+}
+
 /** Where a path leads: from which directory, through which names. */
 interface Place {
   /** The path in one spelling: locks go by it. */
@@ -77,7 +82,9 @@ export async function makeDirectory(path: string): Promise<DirectoryHandle> {
       .getDirectoryHandle(name, { create: true })
       .catch((error: unknown) => {
         if (isNamed(error, 'TypeMismatchError'))
-          throw new InputError(`writing ${path}: it must be a folder, and a file is there`);
+          throw new InputError(
+            `writing ${shownPath(path)}: it must be a folder, and a file is there`,
+          );
         throw error;
       });
   }

@@ -11,7 +11,7 @@ import type { Input } from './cachedInputs.js';
 import { encodeBatch, holds } from './encodeBatch.js';
 import { nextTurn } from '../eventLoop.node.js';
 import type { FeatureSpace } from './featureSpace.js';
-import type { FeatureStore } from './featureStore.node.js';
+import type { FeatureStore } from './featureStore.js';
 
 /** How features are computed that are not there yet. */
 export interface CacheOptions {
@@ -62,8 +62,8 @@ export class FeatureCache {
     input: Input,
     options: CacheOptions,
   ): Promise<FeatureCache> {
-    const { FeatureStore } = await import('./featureStore.node.js');
-    const { featureFolder } = await import('./featureKeys.node.js');
+    const { FeatureStore } = await import('./featureStore.js');
+    const { featureFolder } = await import('./featureFolder.node.js');
     const space = await spaceOf(model, input, options.maxLength);
     const store = await FeatureStore.open(featureFolder(options.folder), space, options.warn);
     return new FeatureCache(store, model, input, options);
@@ -122,7 +122,7 @@ export class FeatureCache {
     examples: readonly Example[],
     positions: readonly number[],
   ): Promise<(string | undefined)[]> {
-    const { textKey } = await import('./featureKeys.node.js');
+    const { textKey } = await import('./featureKeys.js');
     if (this.#input === 'text')
       return examples.map(({ text }) => (text === undefined ? undefined : textKey(text)));
     const keys: (string | undefined)[] = [];
@@ -181,7 +181,7 @@ async function pictureKey(
   position: number,
 ): Promise<string | undefined> {
   if (image === undefined) return undefined;
-  const { imageKey } = await import('./featureKeys.node.js');
+  const { imageKey } = await import('./featureKeys.js');
   try {
     return await imageKey(image);
   } catch (error) {
@@ -198,7 +198,7 @@ async function spaceOf(
   input: Input,
   maxLength?: number,
 ): Promise<FeatureSpace> {
-  const { hashEncoder, hashJson } = await import('./featureKeys.node.js');
+  const { hashEncoder, hashJson } = await import('./featureKeys.js');
   const { tokenizer, processor } = model;
   const encoder = encoderOf(model, input);
   const reader =

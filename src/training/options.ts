@@ -174,7 +174,8 @@ export interface RunOptions {
   /**
    * Keeps what frozen encoders compute of each row on disk, by its content and the encoder's weights
    * (default false): true in a folder that all runs of a user share
-   * (`~/.cache/bertresnet/features`), a path in that folder. Texts and pictures each by themselves;
+   * (`~/.cache/bertresnet/features`; in a browser one of the private file system), a path in that
+   * folder. Texts and pictures each by themselves;
    * one that augmentation changes is computed in every epoch. It may differ when a run is resumed.
    */
   readonly cacheFeatures?: boolean | string;

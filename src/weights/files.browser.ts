@@ -7,7 +7,9 @@ import {
   findFile,
   isNamed,
   makeDirectory,
+  mountDirectory,
   placeOf,
+  shownPath,
   split,
 } from '../files/opfs.browser.js';
 import { beginWriting, changeFile, isLeft, moveFile } from '../files/opfsWrite.browser.js';
@@ -57,7 +59,7 @@ export async function writeFilesAtomic(
       at = String(target);
       const { folder, name } = split(at);
       if (await isFolder(at))
-        throw new InputError(`writing ${at}: it must be a file, and a folder is there`);
+        throw new InputError(`writing ${shownPath(at)}: it must be a file, and a folder is there`);
       const writing = await beginWriting(await makeDirectory(folder), name);
       begun.push({ path: at, writing });
       for await (const bytes of bytesOf(content)) await writing.write(bytes);
@@ -76,14 +78,21 @@ async function* bytesOf(content: FileContent): AsyncGenerator<Uint8Array> {
   else yield* content;
 }
 
-/** What is told where the browser's storage is full. */
+/** What is told where the browser's storage is full, or the page may not write to a folder that was picked. */
 async function explained(error: unknown, path: string): Promise<unknown> {
+  if (isNamed(error, 'NotAllowedError')) {
+    return new InputError(
+      `writing ${shownPath(path)}: the page may not write there; let the folder be picked with ` +
+        "showDirectoryPicker({ mode: 'readwrite' })",
+      { cause: error },
+    );
+  }
   if (!isNamed(error, 'QuotaExceededError')) return error;
   const { usage, quota } = (await navigator.storage.estimate?.()) ?? {};
   const figures =
     quota === undefined ? '' : ` (${megabytes(usage ?? 0)} of ${megabytes(quota)} used)`;
   return new InputError(
-    `writing ${path}: the browser's storage for this site is full${figures}; ` +
+    `writing ${shownPath(path)}: the browser's storage for this site is full${figures}; ` +
       'free some of it, and go on: nothing that was written before is lost',
     { cause: error },
   );
@@ -91,6 +100,11 @@ async function explained(error: unknown, path: string): Promise<unknown> {
 
 function megabytes(bytes: number): string {
   return `${(bytes / 1e6).toFixed(1)} MB`;
+}
+
+/** The path of a folder that is named, or given by its handle. */
+export function pathOfFolder(folder: string | DirectoryHandle): string {
+  return typeof folder === 'string' ? folder : mountDirectory(folder);
 }
 
 /** The last part of a path. */
@@ -125,9 +139,11 @@ export async function listFolder(path: string): Promise<string[]> {
   return names.toSorted();
 }
 
-/** Makes a folder, and those that it lies in. @throws InputError where a file stands in its place */
+/** Makes a folder, and those that it lies in. @throws InputError where a file stands in its place, or storage is full */
 export async function makeFolder(path: string): Promise<void> {
-  await makeDirectory(path);
+  await makeDirectory(path).catch(async (error: unknown) => {
+    throw await explained(error, path);
+  });
 }
 
 /** Removes a file, or a folder with all that it holds; nothing where there is none. */
@@ -242,7 +258,7 @@ async function checkLosses(
   );
   if (lost === undefined) return;
   throw new InputError(
-    `writing ${path}: it is replaced as a whole, and '${lost}' in it would get lost; ` +
+    `writing ${shownPath(path)}: it is replaced as a whole, and '${lost}' in it would get lost; ` +
       'move that away, or name another folder',
   );
 }

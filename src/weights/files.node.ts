@@ -17,6 +17,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InputError } from '../errors.js';
+import type { DirectoryHandle } from '../files/fileTree.js';
 import type { FileContent, ReplaceOptions } from './fileContent.js';
 import type { ByteSource } from './source.js';
 
@@ -131,6 +132,15 @@ export async function makeFolder(path: string): Promise<void> {
 /** Removes a file, or a folder with all that it holds; nothing where there is none. */
 export async function remove(path: string): Promise<void> {
   await rm(path, { recursive: true, force: true });
+}
+
+/** The path of a folder. @throws InputError for the handle of one, which only browsers have */
+export function pathOfFolder(folder: string | DirectoryHandle): string {
+  if (typeof folder === 'string') return folder;
+  const came = typeof folder === 'object' ? 'an object' : String(folder);
+  throw new InputError(
+    `writing: a folder must be named by its path, got ${came}; only in a browser may it be a directory's handle`,
+  );
 }
 
 /** The last part of a path. */

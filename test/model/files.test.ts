@@ -9,6 +9,7 @@ import { BertTokenizer } from '../../src/datasets/tokenizer.js';
 import { BertEncoder } from '../../src/encoders/bert.js';
 import { ResNetFeatureModel } from '../../src/encoders/resnet.js';
 import { InputError } from '../../src/errors.js';
+import type { DirectoryHandle } from '../../src/files/fileTree.js';
 import { BertResNetModel } from '../../src/model.js';
 import type { ModelOptions } from '../../src/modelOptions.js';
 import { writeSafetensors } from '../../src/weights/safetensors.js';
@@ -137,6 +138,13 @@ describe('save and fromPretrained', () => {
     await expect(BertEncoder.fromPretrained(path)).rejects.toThrow(
       /BertResNetModel.fromPretrained/,
     );
+    model.dispose();
+  });
+
+  test('a directory that is no path is refused: only browsers have such', async () => {
+    const model = tiny();
+    const handle = { kind: 'directory', name: 'picked' } as unknown as DirectoryHandle;
+    await expect(model.save(handle)).rejects.toThrow(/a folder must be named by its path, got an/);
     model.dispose();
   });
 });

@@ -1,12 +1,12 @@
-import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { InputError, messageOf } from '../errors.js';
-import { openFile } from '../weights/files.node.js';
+import { hex } from '../files/hash.js';
+import { sha256 } from '../files/hash.node.js';
+import { listFolder, makeFolder, openFile, remove } from '../weights/files.node.js';
 import { writeSafetensors } from '../weights/safetensors.js';
 import { headerLength, lengthBytes, parseHeader } from '../weights/safetensorsHeader.js';
 import type { TensorEntry } from '../weights/safetensorsHeader.js';
 import type { ByteSource } from '../weights/source.js';
+import { keyBytes } from './featureKeys.js';
 import type { FeatureSpace } from './featureSpace.js';
 
 /** Features in one file: those from entry `first` on. */
@@ -22,7 +22,7 @@ const formatVersion = '1';
 /** What is held in memory before it becomes a file, in bytes. */
 const partBytes = 32 * 2 ** 20;
 const chunkBytes = 8 * 2 ** 20;
-const keyWords = 4;
+const keyWords = keyBytes / 4;
 
 /**
  * Feature vectors on disk by the content that they were computed of: safetensors files that are
@@ -57,10 +57,10 @@ export class FeatureStore {
   ): Promise<FeatureStore> {
     const store = new FeatureStore(folder, space);
     try {
-      await makeFolder(folder);
-      for (const name of (await readdir(folder)).toSorted())
+      await makeWritable(folder);
+      for (const name of await listFolder(folder))
         if (name.startsWith(store.#prefix) && name.endsWith('.safetensors'))
-          await store.#openOrRemove(join(folder, name), onDamage);
+          await store.#openOrRemove(`${folder}/${name}`, onDamage);
       return store;
     } catch (error) {
       await store.close();
@@ -84,10 +84,11 @@ export class FeatureStore {
   /** Writes what was added since. */
   async flush(): Promise<void> {
     if (this.#pending.length === 0) return;
-    const path = join(this.#folder, `${this.#prefix}${randomUUID().slice(0, 8)}.safetensors`);
+    const random = crypto.randomUUID().slice(0, 8);
+    const path = `${this.#folder}/${this.#prefix}${random}.safetensors`;
     const keys = Int32Array.from(this.#pendingKeys.flatMap(wordsOf));
     const features = joined(this.#pending, this.#space.size);
-    const checksum = createHash('sha256').update(keys).update(features).digest('hex');
+    const checksum = hex(sha256().update(keys).update(features).digest());
     const { input, hash: space } = this.#space;
     const count = this.#pending.length;
     await writeSafetensors(
@@ -136,7 +137,7 @@ export class FeatureStore {
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
       onDamage(`${messageOf(error)}; it is removed, and what it held is computed again`);
-      await rm(path, { force: true });
+      await remove(path);
     }
   }
 
@@ -162,11 +163,11 @@ export class FeatureStore {
       throw new InputError(`features: ${path} does not hold what its name says`);
     }
     const words = await source.read(keys, keys + count * keyWords * 4);
-    const checksum = createHash('sha256').update(words);
+    const checksum = sha256().update(words);
     const end = features + count * this.#rowBytes;
     for (let at = features; at < end; at += chunkBytes)
       checksum.update(await source.read(at, Math.min(end, at + chunkBytes)));
-    if (checksum.digest('hex') === metadata['checksum']) return keysOf(words);
+    if (hex(checksum.digest()) === metadata['checksum']) return keysOf(words);
     throw new InputError(`features: ${path} is damaged: its bytes are not those that were written`);
   }
 }
@@ -214,10 +215,11 @@ function isMatrix(entry: TensorEntry | undefined, dtype: string): entry is Tenso
   return entry?.dtype === dtype && entry.shape.length === 2;
 }
 
-async function makeFolder(folder: string): Promise<void> {
+async function makeWritable(folder: string): Promise<void> {
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
   } catch (error) {
+    if (error instanceof InputError) throw error;
     throw new InputError(
       `features: cacheFeatures needs a folder that can be written, got '${folder}' ` +
         `(${messageOf(error)}); pass another: cacheFeatures: 'path'`,
@@ -225,17 +227,16 @@ async function makeFolder(folder: string): Promise<void> {
   }
 }
 
-/** A key is 16 bytes, a character each. */
+/** A key as words, in the byte order of all machines. */
 function wordsOf(key: string): number[] {
-  const bytes = Buffer.from(key, 'latin1');
-  return Array.from({ length: keyWords }, (_, i) => bytes.readInt32LE(4 * i));
+  const bytes = new DataView(new ArrayBuffer(keyBytes));
+  for (let i = 0; i < keyBytes; i++) bytes.setUint8(i, key.charCodeAt(i));
+  return Array.from({ length: keyWords }, (_, i) => bytes.getInt32(4 * i, true));
 }
 
 function keysOf(words: Uint8Array): string[] {
-  const bytes = Buffer.from(words.buffer, words.byteOffset, words.byteLength);
-  const length = 4 * keyWords;
-  return Array.from({ length: bytes.length / length }, (_, i) =>
-    bytes.toString('latin1', i * length, (i + 1) * length),
+  return Array.from({ length: words.length / keyBytes }, (_, i) =>
+    String.fromCharCode(...words.subarray(keyBytes * i, keyBytes * (i + 1))),
   );
 }
 

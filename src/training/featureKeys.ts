@@ -1,12 +1,14 @@
-import { createHash } from 'node:crypto';
-import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import type { ImageSource } from '../datasets/example.js';
 import { contentOf } from '../datasets/image.node.js';
 import type { ImageEncoder, TextEncoder } from '../encoders/encoder.js';
+import { hex } from '../files/hash.js';
+import { sha256 } from '../files/hash.node.js';
 
-/** The key of a text: 16 bytes of its SHA-256, a character each. */
+/** The bytes of a key. */
+export const keyBytes = 16;
+
+/** The key of a text: the first bytes of its SHA-256, a character each. */
 export function textKey(text: string): string {
   return keyOf([text]);
 }
@@ -17,35 +19,29 @@ export async function imageKey(source: ImageSource): Promise<string> {
 }
 
 function keyOf(content: readonly (string | Uint8Array)[]): string {
-  const hash = createHash('sha256');
+  const hash = sha256();
   for (const part of content) hash.update(part);
-  return hash.digest().toString('latin1', 0, 16);
+  return String.fromCharCode(...hash.digest().subarray(0, keyBytes));
 }
 
 /** A SHA-256 of an encoder's configuration and of every weight and statistic, in hexadecimal. */
 export async function hashEncoder(encoder: TextEncoder | ImageEncoder): Promise<string> {
-  const hash = createHash('sha256');
+  const hash = sha256();
   hash.update(JSON.stringify([encoder.constructor.name, encoder.config, encoder.featureSize]));
   const state = encoder.stateDict();
   try {
     for (const [name, tensor] of Object.entries(state)) {
       const values = await tensor.data();
       hash.update(`${name} ${tensor.shape.join(' ')}\n`);
-      hash.update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+      hash.update(values);
     }
   } finally {
     tf.dispose(state);
   }
-  return hash.digest('hex');
+  return hex(hash.digest());
 }
 
 /** A SHA-256 of JSON values, in hexadecimal. */
 export function hashJson(...values: readonly unknown[]): string {
-  return createHash('sha256').update(JSON.stringify(values)).digest('hex');
-}
-
-/** The folder of the features that `cacheFeatures` asks for; by default one that all runs share. */
-export function featureFolder(asked: true | string): string {
-  if (asked !== true) return resolve(asked);
-  return join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'bertresnet', 'features');
+  return hex(sha256().update(JSON.stringify(values)).digest());
 }
