@@ -162,9 +162,14 @@ export type { LineProgressOptions, ProgressReporter, RunInfo } from './training/
 export { AdamW } from './training/optimizer.js';
 export type { AdamWMoments, AdamWOptions } from './training/optimizer.js';
 export { answerRows, evaluate } from './training/evaluate.js';
-export type { EvaluateOptions, EvaluationReport, ModeReport } from './training/evaluate.js';
+export type {
+  EvaluateOptions,
+  EvaluationReport,
+  ModeReport,
+  PresenceReport,
+} from './training/evaluate.js';
 export { RowAnswers } from './training/rowAnswers.js';
-export type { AnswersOf, Logits, ModeAnswers } from './training/rowAnswers.js';
+export type { AnswersOf, Logits, ModeAnswers, PresentRows } from './training/rowAnswers.js';
 export { classificationReport, reliabilityBins } from './training/metrics.js';
 export type {
   ClassificationReport,
@@ -194,13 +199,7 @@ export type { LeakageOptions, LeakageReport, LeakedPart, LeakedRow } from './eva
 export { createReport } from './report/createReport.js';
 export type { CreateReportOptions } from './report/createReport.js';
 export { reportHtml } from './report/report.js';
-export type {
-  Mistake,
-  PresentRows,
-  ReportData,
-  ReportedLeakage,
-  TestedRows,
-} from './report/reportData.js';
+export type { Mistake, ReportData, ReportedLeakage, TestedRows } from './report/reportData.js';
 export { answerColumns, answerTable } from './report/answerTable.js';
 export type { AnswerRecord } from './report/answerTable.js';
 export { compareAnswers } from './report/compare.js';

@@ -159,7 +159,7 @@ const fewRows = 30;
 function limitsSection(
   model: BertResNetModel,
   { leakage }: ReportData,
-  { figures, name, calibratedOn, present }: TestedRows,
+  { figures, name, calibratedOn }: TestedRows,
 ): string {
   const few = model.labels.filter((label) => figures.perClass[label]!.support < fewRows);
   const length = model.textLength();
@@ -173,7 +173,7 @@ function limitsSection(
       leakage.counts.rows > 0 &&
       'Some tested rows were trained on, see Data: the figures flatter.',
     length !== undefined && `Texts are cut at ${length} tokens.`,
-    present.length === 0 &&
+    Object.keys(figures.byPresence ?? {}).length < 2 &&
       'How well rows are answered that lack an input was measured by the single inputs above, not on such rows.',
   ];
   return `## Limits

@@ -7,6 +7,7 @@ const mostLabels = 12;
 export function reportLines(report: EvaluationReport, labels: readonly string[]): string[] {
   return [
     ...modeTable(report),
+    ...presenceTable(report),
     '',
     ...classTable(report, labels),
     ...(labels.length > mostLabels ? [] : ['', ...confusionTable(report, labels)]),
@@ -21,6 +22,21 @@ export function modeTable({ modes }: EvaluationReport): string[] {
     return [mode, String(seen), ...[accuracy, macroF1, weightedF1, loss, auc, ece].map(figure)];
   });
   return table([header, ...rows]);
+}
+
+/** A line for each kind of row, where some lack an input. */
+function presenceTable({ byPresence = {} }: EvaluationReport): string[] {
+  const kinds = Object.entries(byPresence);
+  if (kinds.length < 2) return [];
+  const names: Record<string, string> = { text: 'text only', image: 'image only', both: 'both' };
+  const rows = kinds.map(([has, { rows: seen, accuracy, macroF1 }]) => {
+    return [names[has]!, String(seen), figure(accuracy), figure(macroF1)];
+  });
+  return [
+    '',
+    'By what the rows have:',
+    ...table([['has', 'rows', 'accuracy', 'macro F1'], ...rows]),
+  ];
 }
 
 function classTable({ mode, perClass }: EvaluationReport, labels: readonly string[]): string[] {

@@ -8,7 +8,6 @@ import type {
   EvaluationReport,
   Interval,
   LeakageReport,
-  PresentRows,
   ReportData,
   RowAnswers,
   StepRecord,
@@ -24,8 +23,6 @@ import type { TrainRecord } from './trainTask.node.js';
 export interface Metrics extends EvaluationReport {
   /** 95% bootstrap intervals of the figures at the top level. */
   readonly intervals: Readonly<Record<string, Interval>>;
-  /** The figures by what rows have, where some lack an input. */
-  readonly present?: readonly PresentRows[];
   /** How many rows have a text or a picture that was trained on. */
   readonly leakage?: LeakageReport['counts'];
 }
@@ -33,14 +30,18 @@ export interface Metrics extends EvaluationReport {
 /** What metrics.json keeps of a report. @throws Error where it has no figures */
 export function metricsOf({ test, leakage }: ReportData): Metrics {
   if (test === undefined) throw new Error('internal: a report without rows has no figures');
-  const { figures, intervals, present } = test;
+  const { figures, intervals, presenceIntervals } = test;
   const modes = Object.entries(figures.modes).map(([mode, one]) => {
     return [mode, { ...one, intervals: intervals[mode as keyof typeof intervals] }] as const;
+  });
+  const byPresence = Object.entries(figures.byPresence ?? {}).map(([has, one]) => {
+    const accuracy = presenceIntervals[has as keyof typeof presenceIntervals];
+    return [has, { ...one, intervals: { accuracy } }] as const;
   });
   return {
     ...figures,
     intervals: intervals[figures.mode]!,
-    ...(present.length > 0 && { present }),
+    ...(figures.byPresence && { byPresence: Object.fromEntries(byPresence) }),
     ...(leakage && { leakage: leakage.counts }),
     modes: Object.fromEntries(modes),
   };

@@ -26,20 +26,10 @@ export interface TestedRows {
   readonly temperatures: Partial<Record<Mode, number>>;
   /** The share of the surest rows that are answered rightly: [share kept, share right]. */
   readonly coverage: readonly (readonly [kept: number, right: number])[];
-  /** The rows by what they have, where some lack an input. */
-  readonly present: readonly PresentRows[];
+  /** 95% bootstrap intervals of the accuracy by what rows have, beside the figures' `byPresence`. */
+  readonly presenceIntervals: Partial<Record<Mode, Interval>>;
   /** The wrong answers that were given most surely. */
   readonly mistakes: readonly Mistake[];
-}
-
-/** The rows that have the same inputs, and how they were answered. */
-export interface PresentRows {
-  /** What the rows have. */
-  readonly has: Mode;
-  readonly rows: number;
-  readonly accuracy: number;
-  readonly macroF1: number;
-  readonly accuracyInterval: Interval;
 }
 
 /** A wrong answer. */

@@ -1,6 +1,6 @@
 import type { Mode } from '../fusion/fusion.js';
 import type { Interval } from '../evaluation/bootstrap.js';
-import type { ModeReport } from '../training/evaluate.js';
+import type { ModeReport, PresenceReport } from '../training/evaluate.js';
 import { lineChart } from './chart.js';
 import { confusion } from './confusion.js';
 import { modeNames } from './curves.js';
@@ -83,7 +83,8 @@ export function classes({ figures: found }: TestedRows, labels: readonly string[
 }
 
 /** The figures by what answers rest on, and by what rows have. */
-export function modalities({ figures: found, intervals, present }: TestedRows): Section {
+export function modalities(test: TestedRows): Section {
+  const { figures: found, intervals } = test;
   const modes = Object.entries(found.modes) as [Mode, ModeReport][];
   const rows = modes.map(([mode, one]) => [
     modeNames[mode],
@@ -102,17 +103,20 @@ export function modalities({ figures: found, intervals, present }: TestedRows): 
     ],
     rows,
   )}
-  ${present.length > 0 && byPresence(present)}`;
+  ${byPresence(test)}`;
   return { id: 'modalities', title: 'Text, image, both', content };
 }
 
-function byPresence(present: TestedRows['present']): Html {
+/** Nothing where all rows have the same inputs. */
+function byPresence({ figures: found, presenceIntervals }: TestedRows): Html | false {
   const names = { text: 'a text only', image: 'a picture only', both: 'both' };
-  const rows = present.map((one) => [
-    names[one.has],
+  const kinds = Object.entries(found.byPresence ?? {}) as [Mode, PresenceReport][];
+  if (kinds.length < 2) return false;
+  const rows = kinds.map(([has, one]) => [
+    names[has],
     count(one.rows),
     bar(one.accuracy, percent(one.accuracy)),
-    rangeOf(one.accuracyInterval, percent),
+    rangeOf(presenceIntervals[has], percent),
     decimal(one.macroF1),
   ]);
   return table(

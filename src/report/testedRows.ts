@@ -5,17 +5,10 @@ import { completeConfig } from '../datasets/imageConfig.js';
 import { resize } from '../datasets/imageResize.js';
 import { InputError } from '../errors.js';
 import { bootstrapInterval, figureIntervals } from '../evaluation/bootstrap.js';
-import { modes } from '../fusion/fusion.js';
-import {
-  accuracy,
-  confusionMatrix,
-  macroF1,
-  reliabilityBins,
-  softmaxRows,
-} from '../training/metrics.js';
+import { reliabilityBins, softmaxRows } from '../training/metrics.js';
 import type { ModeAnswers, RowAnswers } from '../training/rowAnswers.js';
 import { thinned } from './axis.js';
-import type { Mistake, PresentRows, TestedRows } from './reportData.js';
+import type { Mistake, TestedRows } from './reportData.js';
 
 /** What a report shows of the answers to the rows of a data set. */
 export async function testedRows(
@@ -49,7 +42,7 @@ export async function testedRows(
     calibratedOn: calibration?.data,
     temperatures: Object.fromEntries(heads.map(([head, { temperature }]) => [head, temperature])),
     coverage: coverageOf(surestFirst(asked), asked),
-    present: mode === 'both' ? presentRows(answers) : [],
+    presenceIntervals: mode === 'both' ? presenceIntervals(answers) : {},
     mistakes: await surestMistakes(answers, dataset, mistakes),
   };
 }
@@ -87,23 +80,11 @@ function coverageOf(
   return thinned(points.slice(Math.min(points.length - 1, 9)), mostPoints);
 }
 
-/** The rows by what they have; nothing where all have the same. */
-function presentRows(answers: RowAnswers): PresentRows[] {
-  const { labels, predictions, heads } = answers.in('both');
-  const classes = answers.of.labels.length;
-  const kinds = modes.filter((mode) => heads.includes(mode));
-  if (kinds.length < 2) return [];
-  return kinds.map((has): PresentRows => {
-    const own = (_: number, row: number): boolean => heads[row] === has;
-    const [is, answered] = [labels.filter(own), predictions.filter(own)];
-    return {
-      has,
-      rows: is.length,
-      accuracy: accuracy(is, answered),
-      macroF1: macroF1(confusionMatrix(is, answered, classes)),
-      accuracyInterval: bootstrapInterval(is, answered),
-    };
+function presenceIntervals(answers: RowAnswers): TestedRows['presenceIntervals'] {
+  const intervals = answers.byPresence().map(({ has, labels, predictions }) => {
+    return [has, bootstrapInterval(labels, predictions)] as const;
   });
+  return Object.fromEntries(intervals);
 }
 
 const longestText = 400;

@@ -50,6 +50,13 @@ export interface ModeReport extends ClassificationReport {
   readonly missing: { readonly text?: number; readonly image?: number };
 }
 
+/** The figures of rows that have the same inputs. */
+export interface PresenceReport {
+  readonly rows: number;
+  readonly accuracy: number;
+  readonly macroF1: number;
+}
+
 /**
  * What {@link evaluate} finds: the figures of the mode that was asked for, and of every mode that
  * was at hand.
@@ -61,6 +68,12 @@ export interface EvaluationReport extends ModeReport {
    * With mode `both`, also those of text alone and of image alone, over the rows that have them.
    */
   readonly modes: Partial<Record<Mode, ModeReport>>;
+  /**
+   * With mode `both`, the figures by what rows have: `text` are those of the rows with a text only,
+   * `image` with a picture only, each answered from all that it has, and `both` with both. Together
+   * they are the rows of the figures at the top level.
+   */
+  readonly byPresence?: Partial<Record<Mode, PresenceReport>>;
 }
 
 /** What a run that evaluates the same rows again has found out about them. */

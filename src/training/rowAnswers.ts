@@ -4,12 +4,15 @@ import type { Batch } from '../datasets/batch.js';
 import { InputError } from '../errors.js';
 import { modes } from '../fusion/fusion.js';
 import type { Mode } from '../fusion/fusion.js';
-import type { EvaluationReport, ModeReport } from './evaluate.js';
+import type { EvaluationReport, ModeReport, PresenceReport } from './evaluate.js';
 import {
+  accuracy,
   argMaxRows,
   classificationReport,
+  confusionMatrix,
   expectedCalibrationError,
   logLoss,
+  macroF1,
   softmaxRows,
 } from './metrics.js';
 import { mainMode } from './rowLoss.js';
@@ -27,6 +30,16 @@ export interface ModeAnswers {
   /** Probabilities [rows, classes], with the temperatures of a model that is calibrated. */
   readonly probabilities: Float64Array;
   /** The class of the largest logit of each row. */
+  readonly predictions: Int32Array;
+}
+
+/** The rows that have the same inputs, and what was answered to each from all of them. */
+export interface PresentRows {
+  /** What the rows have. */
+  readonly has: Mode;
+  /** The class of each row. */
+  readonly labels: Int32Array;
+  /** The class that each was given. */
   readonly predictions: Int32Array;
 }
 
@@ -131,7 +144,32 @@ export class RowAnswers {
     const asked = reports.find(([one]) => one === mode)?.[1];
     if (asked === undefined)
       throw new InputError(`evaluate: mode '${mode}' finds no row to answer in ${name}`);
-    return { mode, ...asked, modes: Object.fromEntries(reports) };
+    const all = { mode, ...asked, modes: Object.fromEntries(reports) };
+    return mode === 'both' ? { ...all, byPresence: this.#presenceReports() } : all;
+  }
+
+  /** The labels and answers of mode `both`, by what the rows have. */
+  byPresence(): readonly PresentRows[] {
+    const { labels, predictions, heads } = this.in('both');
+    const kinds = modes.filter((mode) => heads.includes(mode));
+    return kinds.map((has) => {
+      const own = (_: number, row: number): boolean => heads[row] === has;
+      return { has, labels: labels.filter(own), predictions: predictions.filter(own) };
+    });
+  }
+
+  #presenceReports(): EvaluationReport['byPresence'] {
+    const classes = this.of.labels.length;
+    const reports = this.byPresence().map(({ has, labels, predictions }) => {
+      const confusion = confusionMatrix(labels, predictions, classes);
+      const figures: PresenceReport = {
+        rows: labels.length,
+        accuracy: accuracy(labels, predictions),
+        macroF1: macroF1(confusion),
+      };
+      return [has, figures] as const;
+    });
+    return Object.fromEntries(reports);
   }
 
   #reportOf(mode: Mode): ModeReport {

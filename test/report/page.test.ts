@@ -95,15 +95,22 @@ describe('a report', () => {
 
   it('says what was found', () => {
     const page = reportHtml(report);
-    const { figures, present } = report.test!;
+    const { figures, presenceIntervals } = report.test!;
+    const present = Object.entries(figures.byPresence!);
     expect(page).toContain(`${(100 * figures.accuracy).toFixed(1)}%`);
-    expect(present.map(({ has, rows }) => [has, rows])).toEqual([
+    expect(present.map(([has, { rows }]) => [has, rows])).toEqual([
       ['text', 8],
       ['image', 8],
       ['both', 24],
     ]);
-    const right = present.reduce((sum, { rows, accuracy }) => sum + rows * accuracy, 0);
-    expect(right / 40).toBeCloseTo(figures.accuracy, 12);
+    for (const [has, { accuracy }] of present) {
+      const { low, high } = presenceIntervals[has as 'both']!;
+      expect(low <= accuracy && accuracy <= high).toBe(true);
+      const name = { text: 'a text only', image: 'a picture only', both: 'both' }[has];
+      expect(page).toMatch(
+        new RegExp(`>${name}</th>[^]*?>${(100 * accuracy).toFixed(1).replace('.', '[.]')}%<`),
+      );
+    }
     const sure = report.test!.mistakes.map(({ probability }) => probability);
     expect(sure).toEqual(sure.toSorted((a, b) => b - a));
     expect(report.test!.mistakes.every(({ label, prediction }) => label !== prediction)).toBe(true);

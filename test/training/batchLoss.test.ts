@@ -19,8 +19,13 @@ async function batchOf(model: BertResNetModel, rows: readonly { text?: string }[
 }
 
 /** The loss of a step, its gradients by PyTorch's names, and the statistics that it leaves behind. */
-async function step(rows: readonly { text?: string }[], mode: 'both' | 'image') {
+async function step(
+  rows: readonly { text?: string }[],
+  mode: 'both' | 'image',
+  frozen: { readonly image?: boolean } = {},
+) {
   const model = await tinyModel({ initialize: true });
+  model.freeze(frozen);
   const batch = await batchOf(model, rows);
   const losses = rowLosses(batch, mode, { weight: 1, reachEncoders: true });
   const options = {
@@ -71,5 +76,26 @@ describeBackends('a batch in which a picture is missing', () => {
     const names = Object.keys(result).filter((name) => name.startsWith('buffer'));
     for (const name of names) expectClose(result[name]!, statistics[name]!, { relative: 1e-5 });
     expect(result['gradient mlp_text.weight']).not.toEqual(statistics['gradient mlp_text.weight']);
+  });
+});
+
+describeBackends('a batch in which a text is missing', () => {
+  test('trains the text encoder as the batch of those that are there does', async () => {
+    const rows = tinyRows(4);
+    const { text: _, ...lacking } = rows[3]!;
+    // The statistics of a picture more would change the features of the others.
+    const still = { image: true };
+    const holed = await step([...rows.slice(0, 3), lacking], 'both', still);
+    const whole = await step(rows.slice(0, 3), 'both', still);
+    const names = Object.keys(whole).filter((name) =>
+      /^gradient (text_encoder|mlp_text)/.test(name),
+    );
+    expect(names.length).toBeGreaterThan(10);
+    // A step's loss is the mean over its rows: of four here, of three there.
+    for (const name of names) {
+      const scaled = whole[name]!.map((value) => (value * 3) / 4);
+      expectClose(holed[name]!, scaled, { relative: 1e-4, absolute: 1e-6 });
+    }
+    expect(holed['gradient mlp_image.weight']).not.toEqual(whole['gradient mlp_image.weight']);
   });
 });

@@ -57,6 +57,14 @@ describeBackends('evaluate', () => {
     const both = await evaluate(model, datasetFrom(rows.slice(3), { labels }));
     expect(textOnly.mode).toBe('text');
     expect(imageOnly.mode).toBe('image');
+    const { byPresence } = report;
+    expect(Object.keys(byPresence!)).toEqual(['text', 'image', 'both']);
+    for (const [has, own] of Object.entries({ text: textOnly, image: imageOnly, both })) {
+      const { rows: count, accuracy, macroF1 } = own;
+      expect(byPresence![has as 'both']).toEqual({ rows: count, accuracy, macroF1 });
+    }
+    expect(textOnly.byPresence).toBeUndefined();
+    expect(both.byPresence).toEqual({ both: byPresence!.both });
     expect(report.loss * 6).toBeCloseTo(textOnly.loss + 2 * imageOnly.loss + 3 * both.loss, 4);
     model.dispose();
   });
