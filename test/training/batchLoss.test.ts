@@ -3,15 +3,16 @@ import * as tf from '@tensorflow/tfjs-core';
 import { batches } from '../../src/datasets/batch.js';
 import type { Batch } from '../../src/datasets/batch.js';
 import { datasetFrom } from '../../src/datasets/exampleDataset.js';
+import type { LabelledExample } from '../../src/datasets/exampleDataset.js';
 import type { BertResNetModel } from '../../src/model.js';
 import { batchLoss } from '../../src/training/batchLoss.js';
 import { rowLosses } from '../../src/training/rowLoss.js';
 import { describeBackends, expectClose, take } from '../backends.js';
 import { labels, tinyModel, tinyRows } from './tiny.js';
 
-async function batchOf(model: BertResNetModel, rows: readonly { text?: string }[]): Promise<Batch> {
+async function batchOf(model: BertResNetModel, rows: readonly LabelledExample[]): Promise<Batch> {
   const { tokenizer, processor } = model;
-  const data = datasetFrom(rows as never, { labels, onBadRow: 'missing' });
+  const data = datasetFrom(rows, { labels, onBadRow: 'missing' });
   for await (const batch of batches(data, { batchSize: rows.length, tokenizer, processor })) {
     return batch;
   }
@@ -20,7 +21,7 @@ async function batchOf(model: BertResNetModel, rows: readonly { text?: string }[
 
 /** The loss of a step, its gradients by PyTorch's names, and the statistics that it leaves behind. */
 async function step(
-  rows: readonly { text?: string }[],
+  rows: readonly LabelledExample[],
   mode: 'both' | 'image',
   frozen: { readonly image?: boolean } = {},
 ) {
