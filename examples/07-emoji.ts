@@ -29,6 +29,7 @@ const trainer = new Trainer(await emojiModel(folder, train.labels, seed), {
   learningRate: 1e-3,
   weightDecay: 0.3,
   labelSmoothing: 0.1,
+  ema: 0.98,
   mixup: 0.4,
   maxLength: 40,
   auxiliary: { weight: 0.5, reachEncoders: true },

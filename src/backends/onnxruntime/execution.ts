@@ -1,6 +1,7 @@
 import type { BackendValues } from '@tensorflow/tfjs-core';
 import type { HostNode, Value } from './graph.js';
-import type { Step } from './program.js';
+import type { Program, Step } from './program.js';
+import { workingSet } from './workingSet.js';
 
 /** A plan on its way. Whoever comes next goes on where the one before has stopped, which then finds nothing to do. */
 export class Execution {
@@ -42,6 +43,17 @@ export class Execution {
   readWith(value: Value): BackendValues[] {
     const { inputs = [] } = this.#readers.get(value) ?? {};
     return inputs.flatMap(({ buffer }) => (buffer === undefined ? [] : [buffer]));
+  }
+
+  /**
+   * The memory that a program should keep from run to run, in bytes: what it works in, where that is half of what the
+   * whole plan works in or more. Programs that are many and run one after another had better share theirs.
+   */
+  worthKeeping(program: Program): number {
+    const own = workingSet(program);
+    let all = 0;
+    for (const step of this.steps) if (step.kind === 'program') all += workingSet(step.program);
+    return 2 * own >= all ? own : 0;
   }
 
   /** What is to be done now; undefined at the end. */

@@ -139,7 +139,9 @@ export class Executor {
 
   async #run(runtime: Runtime, execution: Execution, step: ProgramStep): Promise<void> {
     const run = this.#identify(step);
-    const executable = await this.#executables.get(run.key, () => this.#compile(runtime, run));
+    const executable = await this.#executables.get(run.key, () =>
+      this.#compile(runtime, run, execution),
+    );
     await nextTurn(); // A program holds the thread that runs it.
     if (execution.step !== step) return;
     const feeds = toFeeds(step);
@@ -152,7 +154,9 @@ export class Executor {
 
   #runSync(runtime: Runtime, execution: Execution, step: ProgramStep): void {
     const run = this.#identify(step);
-    const executable = this.#executables.getSync(run.key, () => this.#compileSync(runtime, run));
+    const executable = this.#executables.getSync(run.key, () =>
+      this.#compileSync(runtime, run, execution),
+    );
     const feeds = toFeeds(step);
     const started = performance.now();
     const into = executable.writesInto === true ? outputsOf(execution, step) : undefined;
@@ -168,20 +172,22 @@ export class Executor {
     return { step, key, compileTime: undefined };
   }
 
-  async #compile(runtime: Runtime, run: Run): Promise<Executable> {
+  async #compile(runtime: Runtime, run: Run, execution: Execution): Promise<Executable> {
     const { program } = run.step;
     this.observer?.onCompile?.(program, run.key);
     const started = performance.now();
-    const executable = await runtime.compile(toOnnx(program), namesOf(program));
+    const kept = execution.worthKeeping(program);
+    const executable = await runtime.compile(toOnnx(program), namesOf(program), kept);
     this.#countCompilation(run, started);
     return executable;
   }
 
-  #compileSync(runtime: Runtime, run: Run): Executable {
+  #compileSync(runtime: Runtime, run: Run, execution: Execution): Executable {
     const { program } = run.step;
     this.observer?.onCompile?.(program, run.key);
     const started = performance.now();
-    const executable = runtime.compileSync!(toOnnx(program), namesOf(program));
+    const kept = execution.worthKeeping(program);
+    const executable = runtime.compileSync!(toOnnx(program), namesOf(program), kept);
     this.#countCompilation(run, started);
     return executable;
   }
@@ -221,7 +227,8 @@ export class Executor {
     const { node, last } = step;
     const free = execution.free(step);
     const spent = node.inputs.map((input, i) => last[i]! && free[i]! && input.owned);
-    const outputs = node.compute(node.inputs.map(bytesOf), spent);
+    const place = (output: number) => placeFor(execution, node.outputs[output]!);
+    const outputs = node.compute(node.inputs.map(bytesOf), spent, place);
     handOver(node.inputs, outputs);
     fill(node.outputs, outputs);
     const runTime = performance.now() - started;
@@ -249,19 +256,21 @@ function toFeeds({ program, feeds }: ProgramStep): Feed[] {
 /** Arrays for a program's outputs: gradients beside the parameters that they update, the others anywhere. */
 function outputsOf(execution: Execution, { program, fetches }: ProgramStep): Feed[] {
   return program.outputs.map(({ name, dtype, shape }, i) => {
-    const size = sizeOf(shape);
-    const neighbour = execution
-      .readWith(fetches[i]!)
-      .find(
-        (array): array is Float32Array =>
-          array instanceof Float32Array && array.length === size && dtype === 'float32',
-      );
-    const place = neighbour && places.takeBeside(neighbour);
-    return {
-      ...{ name, shape, dtype: dtype as DType },
-      data: place ?? (util.makeZerosTypedArray(size, dtype as DType) as TypedArray),
-    };
+    const fresh = () => util.makeZerosTypedArray(sizeOf(shape), dtype as DType) as TypedArray;
+    const data = placeFor(execution, fetches[i]!) ?? fresh();
+    return { name, shape, dtype: dtype as DType, data };
   });
+}
+
+/** A place beside the parameter that a gradient updates; undefined for what is no gradient, or has none. */
+function placeFor(execution: Execution, value: Value): Float32Array | undefined {
+  const { shape, dtype } = value;
+  if (dtype !== 'float32') return undefined;
+  const size = sizeOf(shape);
+  const neighbour = execution
+    .readWith(value)
+    .find((array): array is Float32Array => array instanceof Float32Array && array.length === size);
+  return neighbour && places.takeBeside(neighbour);
 }
 
 /** The bytes of a value that was computed before. */

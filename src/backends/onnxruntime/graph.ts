@@ -107,7 +107,8 @@ export interface HostNode {
   readonly outputs: readonly Value[];
   /**
    * Given the inputs' bytes, returns the outputs'. Those that are `spent` are read by nothing else any more: the
-   * computation may write its outputs into them.
+   * computation may write its outputs into them. `place(i)` may give an array that holds anything for output i, where
+   * there is a better one than any new one.
    */
   readonly compute: HostComputation;
 }
@@ -115,6 +116,7 @@ export interface HostNode {
 export type HostComputation = (
   inputs: readonly TypedArray[],
   spent: readonly boolean[],
+  place: (output: number) => Float32Array | undefined,
 ) => readonly TypedArray[];
 
 export type Node = OnnxNode | HostNode;
@@ -123,6 +125,11 @@ export type Node = OnnxNode | HostNode;
 export interface TensorSpec {
   readonly shape: readonly number[];
   readonly dtype: ElementType;
+}
+
+/** The bytes that an element of a type takes in memory; a string has none of its own. */
+export function bytesPerElement(dtype: ElementType): number {
+  return dtype === 'string' ? 0 : arrayTypes[dtype].BYTES_PER_ELEMENT;
 }
 
 /** The number of elements in a shape. */

@@ -1,10 +1,12 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
+import { tmpdir, totalmem } from 'node:os';
 import { basename, join } from 'node:path';
 import type * as Common from 'onnxruntime-common';
 import { InputError, messageOf } from '../../errors.js';
+import { Arenas } from './arenas.js';
+import type { Arena } from './arenas.js';
 import type { TypedArray } from './graph.js';
 import { operatorTimes } from './profile.js';
 import { ProtobufWriter } from './protobuf.js';
@@ -120,11 +122,24 @@ function nativeRuntime(ort: Ort, options: RuntimeOptions): Runtime {
     else session.loadModel(model.buffer, model.byteOffset, model.byteLength, options);
     return session;
   };
-  const compileSync = (model: Uint8Array): Executable =>
-    inPlaceExecutable(ort, open(withoutCopies(model)));
+  const arenas = new Arenas(totalmem() / 8);
+  const compileSync = (
+    model: Uint8Array,
+    _outputs: readonly string[],
+    kept: number,
+  ): Executable => {
+    const arena = arenas.open(kept);
+    try {
+      const session = open(withoutCopies(model), { enableCpuMemArena: arena.kept });
+      return inPlaceExecutable(ort, session, arena);
+    } catch (error) {
+      arena.release();
+      throw error;
+    }
+  };
   return {
     name,
-    compile: (model) => inTurn(() => compileSync(model)),
+    compile: (model, outputs, kept) => inTurn(() => compileSync(model, outputs, kept)),
     open: (model, outputs) => inTurn(() => nativeExecutable(ort, open(model), outputs)),
     compileSync,
     profile: (model, outputs, feeds) =>
@@ -230,7 +245,7 @@ function withoutCopies(model: Uint8Array): Uint8Array {
 const ZERO = new Uint8Array(2);
 
 /** A program made by `withoutCopies`. */
-function inPlaceExecutable(ort: Ort, session: NativeSession): Executable {
+function inPlaceExecutable(ort: Ort, session: NativeSession, arena: Arena): Executable {
   const runSync = (
     feeds: readonly (Feed | LongFeed)[],
     into: readonly Feed[] = [],
@@ -247,7 +262,10 @@ function inPlaceExecutable(ort: Ort, session: NativeSession): Executable {
     writesInto: true,
     run: (feeds, into) => inTurn(() => runSync(feeds, into)),
     runSync,
-    release: async () => session.dispose(),
+    release: async () => {
+      session.dispose();
+      arena.release();
+    },
   };
 }
 

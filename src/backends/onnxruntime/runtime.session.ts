@@ -15,7 +15,7 @@ export function sessionOptions({
     interOpNumThreads: 1,
     executionMode: 'sequential',
     graphOptimizationLevel: 'all',
-    // An arena of its own keeps what each program ever needed; without, programs share the heap at equal speed.
+    // An arena keeps what a program ever needed, for good: Arenas says who may.
     enableCpuMemArena: false,
     // Planned memory was neither faster nor smaller in training steps.
     enableMemPattern: false,

@@ -69,10 +69,14 @@ export interface Runtime {
   readonly name: string;
   /** Set where a better one could be had: how. */
   readonly advice?: string;
-  /** Compiles the bytes of a program whose outputs have these names. */
-  compile(model: Uint8Array, outputs: readonly string[]): Promise<Executable>;
+  /**
+   * Compiles the bytes of a program whose outputs have these names.
+   *
+   * @param kept bytes that it had better keep from run to run, of what it computes in.
+   */
+  compile(model: Uint8Array, outputs: readonly string[], kept: number): Promise<Executable>;
   /** The same within the call, to what has a `runSync`; absent where the platform cannot. */
-  compileSync?(model: Uint8Array, outputs: readonly string[]): Executable;
+  compileSync?(model: Uint8Array, outputs: readonly string[], kept: number): Executable;
   /**
    * Compiles a model from outside: its bytes, or the path of an ONNX file, which may keep its weights in a file beside
    * it, `<its name>.data`.

@@ -67,13 +67,18 @@ const UnsortedSegmentSum: Lowering<{ numSegments: number }> = (
   const row = summands.shape.slice(segmentIds!.shape.length);
   const width = sizeOf(row);
   const output = { shape: [numSegments, ...row], dtype: summands.dtype };
-  return emitHost('UnsortedSegmentSum', [summands, segmentIds!], [output], ([rows, ids]) => [
-    addRows(rows!, ids!, width, numSegments),
-  ])[0]!;
+  return emitHost('UnsortedSegmentSum', [summands, segmentIds!], [output], (inputs, _, place) => {
+    const [rows, ids] = inputs;
+    const sums = place(0)?.fill(0) ?? zerosLike(rows!, numSegments * width);
+    return [addRows(rows!, ids!, width, sums)];
+  })[0]!;
 };
 
-function addRows(rows: TypedArray, ids: TypedArray, width: number, count: number): TypedArray {
-  const sums = new (rows.constructor as new (length: number) => TypedArray)(count * width);
+const zerosLike = ({ constructor }: TypedArray, length: number): TypedArray =>
+  new (constructor as new (length: number) => TypedArray)(length);
+
+function addRows(rows: TypedArray, ids: TypedArray, width: number, sums: TypedArray): TypedArray {
+  const count = sums.length / width;
   for (let i = 0; i < ids.length; i++) {
     const id = ids[i]!;
     if (id < 0 || id >= count) continue;
@@ -104,7 +109,7 @@ const ScatterNd: Lowering<{ shape: number[] }> = ({ indices, updates }, { shape 
         if (id >= 0 && id < rowCount) return id;
         throw new Error(`scatterND: indices must lie in shape [${shape}], row ${i} does not`);
       });
-      return [addRows(values!, ids, sliceSize, rowCount)];
+      return [addRows(values!, ids, sliceSize, zerosLike(values!, outputSize))];
     },
   )[0]!;
 };

@@ -1,0 +1,131 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Arenas } from '../../src/backends/onnxruntime/arenas.js';
+import { Execution } from '../../src/backends/onnxruntime/execution.js';
+import type { Program, Step } from '../../src/backends/onnxruntime/program.js';
+import { workingSet } from '../../src/backends/onnxruntime/workingSet.js';
+
+const spec = (name: string, size = 10, dtype: 'float32' | 'bool' = 'float32') => ({
+  ...{ name, dtype, shape: [size] },
+});
+
+/** Nodes as `output = op(inputs)`; the program returns `outputs`. */
+function programOf(nodes: readonly (readonly [string, string, string[]])[], outputs: string[]) {
+  return {
+    inputs: [spec('i0')],
+    constants: [],
+    nodes: nodes.map(([output, op, inputs]) => ({
+      ...{ op, domain: '' as const, inputs, attributes: {}, outputs: [spec(output)] },
+    })),
+    outputs: outputs.map((name) => spec(name)),
+  } satisfies Program;
+}
+
+describe('workingSet', () => {
+  it('counts what is alive at once, and neither inputs nor outputs', () => {
+    const chain = programOf(
+      [
+        ['v0', 'Neg', ['i0']],
+        ['v1', 'Neg', ['v0']],
+        ['v2', 'Neg', ['v1']],
+        ['v3', 'Neg', ['v2']],
+      ],
+      ['v3'],
+    );
+    expect(workingSet(chain)).toBe(80);
+    const join = programOf(
+      [
+        ['v0', 'Neg', ['i0']],
+        ['v1', 'Abs', ['i0']],
+        ['v2', 'Add', ['v0', 'v1']],
+        ['v3', 'Add', ['v2', 'v0']],
+      ],
+      ['v3'],
+    );
+    expect(workingSet(join)).toBe(120);
+    expect(workingSet(programOf([['v0', 'Neg', ['i0']]], ['v0']))).toBe(0);
+  });
+
+  it('counts a view as what it shows', () => {
+    const program = programOf(
+      [
+        ['v0', 'Neg', ['i0']],
+        ['v1', 'Reshape', ['v0', 'c0']],
+        ['v2', 'Unsqueeze', ['v1', 'c1']],
+        ['v3', 'Neg', ['i0']],
+        ['v4', 'Add', ['v2', 'v3']],
+      ],
+      ['v4'],
+    );
+    expect(workingSet(program)).toBe(80);
+  });
+
+  it('counts bytes by type', () => {
+    const program: Program = {
+      inputs: [spec('i0')],
+      constants: [],
+      nodes: [
+        {
+          op: 'Greater',
+          domain: '',
+          inputs: ['i0', 'c0'],
+          attributes: {},
+          outputs: [spec('v0', 10, 'bool')],
+        },
+        {
+          op: 'Where',
+          domain: '',
+          inputs: ['v0', 'i0', 'c0'],
+          attributes: {},
+          outputs: [spec('v1')],
+        },
+      ],
+      outputs: [spec('v1')],
+    };
+    expect(workingSet(program)).toBe(10);
+  });
+});
+
+describe('Execution.worthKeeping', () => {
+  const program = programOf(
+    [
+      ['v0', 'Neg', ['i0']],
+      ['v1', 'Neg', ['v0']],
+    ],
+    ['v1'],
+  );
+  const step = (): Step => ({ kind: 'program', program, feeds: [], fetches: [], releases: [] });
+  const worth = (count: number): number =>
+    new Execution(Array.from({ length: count }, step), () => false).worthKeeping(program);
+
+  it('has a program keep its memory where it does most of the work', () => {
+    expect(worth(1)).toBe(40);
+    expect(worth(2)).toBe(40);
+  });
+
+  it('has programs that are many share theirs', () => expect(worth(3)).toBe(0));
+});
+
+describe('Arenas', () => {
+  it('never keep more than their limit, and use what was released', () => {
+    const sizes = fc.array(fc.record({ bytes: fc.nat(60), drop: fc.boolean() }), { maxLength: 50 });
+    fc.assert(
+      fc.property(sizes, (steps) => {
+        const arenas = new Arenas(100);
+        const open: { bytes: number; release: () => void }[] = [];
+        const sum = () => open.reduce((total, { bytes }) => total + bytes, 0);
+        for (const { bytes, drop } of steps) {
+          if (drop) {
+            const gone = open.shift();
+            gone?.release();
+            gone?.release(); // A second time changes nothing.
+          }
+          const room = sum() + bytes <= 100;
+          const { kept, release } = arenas.open(bytes);
+          expect(kept).toBe(bytes > 0 && room);
+          if (kept) open.push({ bytes, release });
+        }
+      }),
+    );
+  });
+});
