@@ -1,4 +1,4 @@
-import { DataStorage, KernelBackend, engine, util } from '@tensorflow/tfjs-core';
+import { KernelBackend, util } from '@tensorflow/tfjs-core';
 import type {
   BackendValues,
   DataType,
@@ -6,6 +6,7 @@ import type {
   TensorInfo,
 } from '@tensorflow/tfjs-core';
 import { messageOf } from '../../errors.js';
+import { DataTable } from './dataTable.js';
 import { Executor } from './executor.js';
 import { Value, sizeOf } from './graph.js';
 import type { DType, TypedArray } from './graph.js';
@@ -31,7 +32,7 @@ interface TensorData {
 export class OnnxRuntimeBackend extends KernelBackend {
   /** Compiles and runs what is recorded; its `stats` and `observer` are for whoever debugs a slow model. */
   readonly executor: Executor;
-  readonly #data = new DataStorage<TensorData>(this, engine());
+  readonly #data = new DataTable<TensorData>(this);
   readonly #pending = new Set<Value>();
   readonly #holders = new Map<BackendValues, number>();
   #flushing: Promise<void> | undefined;
@@ -152,7 +153,7 @@ export class OnnxRuntimeBackend extends KernelBackend {
   }
 
   override numDataIds(): number {
-    return this.#data.numDataIds();
+    return this.#data.size;
   }
 
   /** The number of values that are recorded, held by a tensor and not yet computed. */

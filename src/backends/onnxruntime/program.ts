@@ -63,7 +63,7 @@ export function plan(roots: readonly Value[]): Step[] {
   const order = topologicalOrder(roots);
   const levels = assignLevels(order);
   const needed = neededAcrossLevels(order, levels, roots);
-  const readers = readersOf(order);
+  const readers = readersOfHostInputs(order);
   const isLast = (value: Value, reader: Node, level: number): boolean =>
     readers
       .get(value.buffer ?? value)!
@@ -115,16 +115,18 @@ function release(steps: readonly Step[], roots: readonly Value[]): void {
   }
 }
 
-/** Who reads each value; values that share their bytes count as one. */
-function readersOf(order: readonly Node[]): Map<unknown, Node[]> {
+/** Who reads each value that the host reads; values that share their bytes count as one. */
+function readersOfHostInputs(order: readonly Node[]): Map<unknown, Node[]> {
   const readers = new Map<unknown, Node[]>();
+  for (const node of order) {
+    if (node.kind !== 'host') continue;
+    for (const input of node.inputs) readers.set(input.buffer ?? input, []);
+  }
+  if (readers.size === 0) return readers;
   for (const node of order) {
     for (const input of node.inputs) {
       if (input === undefined || isConstant(input)) continue;
-      const key = input.buffer ?? input;
-      const known = readers.get(key);
-      if (known === undefined) readers.set(key, [node]);
-      else known.push(node);
+      readers.get(input.buffer ?? input)?.push(node);
     }
   }
   return readers;
@@ -134,20 +136,26 @@ function readersOf(order: readonly Node[]): Map<unknown, Node[]> {
 export function topologicalOrder(roots: readonly Value[]): Node[] {
   const order: Node[] = [];
   const done = new Set<Node>();
+  // The path that is being followed: each node with the number of the input to look at next.
+  const path: Node[] = [];
+  const next: number[] = [];
   for (const root of roots) {
     if (root.node === undefined || done.has(root.node)) continue;
-    const stack: { node: Node; next: number }[] = [{ node: root.node, next: 0 }];
-    while (stack.length > 0) {
-      const top = stack[stack.length - 1]!;
-      if (top.next === 0 && done.has(top.node)) {
-        stack.pop();
-      } else if (top.next < top.node.inputs.length) {
-        const source = producer(top.node.inputs[top.next++]);
-        if (source !== undefined && !done.has(source)) stack.push({ node: source, next: 0 });
+    path.push(root.node);
+    next.push(0);
+    while (path.length > 0) {
+      const top = path.length - 1;
+      const node = path[top]!;
+      if (next[top]! < node.inputs.length) {
+        const source = producer(node.inputs[next[top]!++]);
+        if (source === undefined || done.has(source)) continue;
+        path.push(source);
+        next.push(0);
       } else {
-        if (!done.has(top.node)) order.push(top.node);
-        done.add(top.node);
-        stack.pop();
+        path.pop();
+        next.pop();
+        done.add(node);
+        order.push(node);
       }
     }
   }
@@ -165,7 +173,7 @@ function producer(operand: Operand): Node | undefined {
 function assignLevels(order: readonly Node[]): Map<Node, number> {
   const levels = new Map<Node, number>();
   let [segment, base, top] = [-1, 0, -1];
-  for (const node of order.toSorted((a, b) => a.segment - b.segment)) {
+  for (const node of bySegment(order)) {
     if (node.segment !== segment) [segment, base] = [node.segment, top + 1];
     let level = base;
     for (const input of node.inputs) {
@@ -177,6 +185,12 @@ function assignLevels(order: readonly Node[]): Map<Node, number> {
     top = Math.max(top, level);
   }
   return levels;
+}
+
+/** The nodes by segment, otherwise in their order; most often they are that already. */
+function bySegment(order: readonly Node[]): readonly Node[] {
+  const isSorted = order.every(({ segment }, i) => i === 0 || order[i - 1]!.segment <= segment);
+  return isSorted ? order : order.toSorted((a, b) => a.segment - b.segment);
 }
 
 /** The values that must leave their program: the roots, and what another level or the host reads. */
@@ -239,7 +253,8 @@ function toProgram(operators: readonly OnnxNode[], needed: ReadonlySet<Value>): 
 }
 
 function constantName(constant: Constant, known: Map<string, Constant & { name: string }>): string {
-  const key = `${constant.dtype}[${constant.shape}]${constant.data.map(exactly)}`;
+  const { dtype, shape, data } = constant;
+  const key = `${dtype}[${shape}]${dtype === 'int64' ? data : data.map(exactly)}`;
   let named = known.get(key);
   if (named === undefined) {
     named = { ...constant, name: `c${known.size}` };

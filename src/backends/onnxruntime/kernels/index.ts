@@ -1,6 +1,6 @@
 import * as core from '@tensorflow/tfjs-core';
 import { registerKernel } from '@tensorflow/tfjs-core';
-import type { TensorInfo } from '@tensorflow/tfjs-core';
+import type { DataType, TensorInfo } from '@tensorflow/tfjs-core';
 import type { Value } from '../graph.js';
 import { barrierKernels } from './barrier.js';
 import { batchNormKernels } from './batchNorm.js';
@@ -86,11 +86,11 @@ function unloweredKernel(kernelName: string): Kernel | undefined {
 function kernelOf(kernelName: string, lowering: Lowering): Kernel {
   return (call) => {
     const { inputs, attrs, backend } = call;
-    const kinds = [attrs?.['dtype'], ...Object.values(inputs).map((info) => info?.dtype)];
-    if (kinds.includes('string')) return runNow(kernelName, call);
-    if (kinds.includes('complex64')) return runComplex(kernelName, lowering, call);
+    if (takes('string', call)) return runNow(kernelName, call);
+    if (takes('complex64', call)) return runComplex(kernelName, lowering, call);
     const values: Record<string, Value> = {};
-    for (const [name, info] of Object.entries(inputs)) {
+    for (const name in inputs) {
+      const info = inputs[name];
       if (info !== undefined && info !== null) values[name] = backend.lookUp(info);
     }
     const result = lowering(values, attrs ?? {});
@@ -98,6 +98,13 @@ function kernelOf(kernelName: string, lowering: Lowering): Kernel {
       ? (result as Value[]).map((value) => backend.toTensorInfo(value))
       : backend.toTensorInfo(result as Value);
   };
+}
+
+/** Whether a kernel is called for tensors of this type. */
+function takes(dtype: DataType, { inputs, attrs }: KernelCall): boolean {
+  if (attrs?.['dtype'] === dtype) return true;
+  for (const name in inputs) if (inputs[name]?.dtype === dtype) return true;
+  return false;
 }
 
 /** The same data under one more reference, as every backend does it. */
