@@ -141,6 +141,9 @@ export type {
   ResolvedTraining,
   TrainingOptions,
 } from './training/options.js';
+export { findLearningRate } from './training/findLearningRate.js';
+export type { FindLearningRateOptions, LearningRateRange } from './training/findLearningRate.js';
+export type { RangePoint } from './training/rangeTest.js';
 export type { AuxiliaryOptions } from './training/rowLoss.js';
 export type { ClassWeights } from './training/classWeights.js';
 export type { EarlyStopping } from './training/earlyStopping.js';

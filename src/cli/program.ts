@@ -4,6 +4,7 @@ import { compareCommand } from './compare.node.js';
 import { doctorCommand } from './doctor.js';
 import { evaluateCommand } from './evaluate.js';
 import { exportCommand } from './export.js';
+import { findLearningRateCommand } from './findLearningRate.js';
 import { commandHelp, programHelp } from './help.js';
 import { inspectCommand } from './inspect.js';
 import { nearest } from '../nearest.js';
@@ -15,6 +16,7 @@ import { trainCommand } from './train.js';
 
 /** The commands, in the order of their use. */
 export const commands: readonly Command[] = [
+  findLearningRateCommand,
   trainCommand,
   evaluateCommand,
   compareCommand,

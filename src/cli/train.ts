@@ -1,32 +1,19 @@
-import { LineProgress, Trainer, split } from '../index.js';
-import type {
-  BertResNetModel,
-  CsvDataset,
-  Dataset,
-  EpochRecord,
-  EvaluationReport,
-} from '../index.js';
+import { LineProgress, Trainer } from '../index.js';
+import type { BertResNetModel, EpochRecord, EvaluationReport } from '../index.js';
 import { defineCommand } from './command.js';
 import type { Invocation } from './command.js';
-import { describeRows, openCsv } from './data.js';
 import { startEngine } from './engine.js';
 import { reportLines } from './report.js';
 import { loadModel, openRun, readRunJson } from './runFolder.node.js';
-import { count, plural } from './table.js';
+import { plural } from './table.js';
 import { exitCodes } from './terminal.js';
 import type { Terminal } from './terminal.js';
 import { makeModel } from './trainModel.node.js';
 import { quoted, reportRun } from './trainReport.node.js';
 import { options } from './trainOptions.js';
-import type { TrainValues } from './trainOptions.js';
+import { openRows } from './trainRows.js';
 import { holdsModel, newTask, recordOf, resumedTask, trainerOptions } from './trainTask.node.js';
 import type { TrainTask } from './trainTask.node.js';
-
-/** The rows of a run. */
-interface Rows {
-  readonly train: Dataset;
-  readonly validation?: Dataset;
-}
 
 async function run({ positionals, options: given, terminal, signal }: Invocation<typeof options>) {
   const csv = positionals[0];
@@ -54,33 +41,6 @@ async function run({ positionals, options: given, terminal, signal }: Invocation
     terminal.say(`Stopped. To go on: bertresnet train --resume ${quoted(task.folder)}`);
     return exitCodes.interrupted;
   }
-}
-
-/** Opens the rows to train on and those of validation: another file, or a part that is held out. */
-async function openRows({ train, values }: TrainTask, terminal: Terminal): Promise<Rows> {
-  const { val, valFraction = 0.2, exclude, seed } = values;
-  const rows = await openCsv(train, values, { exclude });
-  describeRows(rows, terminal);
-  if (val !== undefined)
-    return { train: rows, validation: await openValidation(val, rows, values, terminal) };
-  if (valFraction === 0) return { train: rows };
-  const [kept, held] = await split(rows, [1 - valFraction, valFraction], { seed });
-  terminal.say(
-    `  ${plural(held!.size, 'row')} held out for validation, ${count(kept!.size)} to train on`,
-  );
-  return { train: kept!, validation: held };
-}
-
-async function openValidation(
-  path: string,
-  { labels, roles }: CsvDataset,
-  values: TrainValues,
-  terminal: Terminal,
-): Promise<CsvDataset> {
-  const { text = null, image = null } = roles;
-  const rows = await openCsv(path, values, { labels, text, image });
-  describeRows(rows, terminal);
-  return rows;
 }
 
 /** The model of a run: one that is resumed has its geometry, vocabulary and pictures beside its best weights. */

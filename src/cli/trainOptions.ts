@@ -5,7 +5,8 @@ import { engineOptions } from './engine.js';
 import { choice, flag, integer, number, optionalText, text } from './options.js';
 import type { Values } from './options.js';
 
-const rowOptions = {
+/** Which rows a run reads. */
+export const rowOptions = {
   val: text('FILE', 'The rows that choose the best epoch'),
   valFraction: number('Without --val: the share of the rows held out for it (default 0.2)', 0, 0.9),
   exclude: text('FILE', 'Leave out the rows whose text and picture both stand in this CSV'),
@@ -13,7 +14,8 @@ const rowOptions = {
   ...labelOptions,
 };
 
-const modelOptions = {
+/** What is trained. */
+export const modelOptions = {
   text: text(
     'SOURCE',
     'The text encoder: a folder or hub id (default google-bert/bert-base-uncased)',
@@ -33,7 +35,8 @@ const modelOptions = {
   hiddenSize: integer("The width of the fusion's hidden layer (default 512)"),
 };
 
-const trainingOptions = {
+/** How it is trained: what decides the numbers of a run, beside its rows and its model. */
+export const trainingOptions = {
   notebook: flag('The recipe of the original PyTorch notebook; other options change it'),
   mode: choice(['text', 'image', 'both'], 'What is trained (default: what the rows have)'),
   epochs: integer('How often every row is seen (default 5)'),
@@ -94,7 +97,8 @@ const trainingOptions = {
   seed: integer('Of weights, order, augmentation and dropout (default 42)', 0),
 };
 
-const runOptions = {
+/** Where a run is kept and what it costs. */
+export const runOptions = {
   out: text(
     'FOLDER',
     'The run folder (default: the first of results/run1, run2, ... that is free)',

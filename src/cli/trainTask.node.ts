@@ -1,7 +1,7 @@
 import { access, readFile, readdir } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { InputError, notebookRecipe } from '../index.js';
-import type { Augmentation, TrainerOptions } from '../index.js';
+import type { Augmentation, TrainerOptions, TrainingOptions } from '../index.js';
 import { optionName } from './options.js';
 import { defined, pathOptions, resumable, trainingOf } from './trainOptions.js';
 import type { TrainValues } from './trainOptions.js';
@@ -97,26 +97,34 @@ export async function recordOf({ train, folder, values }: TrainTask): Promise<Tr
   return { ...kept, ...paths, train: fromFolder(folder, train) };
 }
 
-/** What the trainer is told: the notebook's recipe where it is asked for, and over it what was given. */
+/** What the trainer is told of a task. */
 export async function trainerOptions({
   folder,
   resume,
   values,
 }: TrainTask): Promise<TrainerOptions> {
-  const recipe = notebookRecipe().training;
-  const { augment, checkpointMinutes, gradientCheckpointing, overwrite, warmup } = values;
+  const { checkpointMinutes, gradientCheckpointing, overwrite } = values;
   return {
-    ...(values.notebook ? recipe : {}),
-    ...(values.notebook && warmup !== undefined ? { warmupSteps: undefined } : {}),
-    ...trainingOf(values),
-    ...(augment === undefined ? {} : { augment: await readAugmentation(augment, recipe.augment) }),
+    ...(await trainingOptionsOf(values)),
     ...defined({ checkpointMinutes, gradientCheckpointing, overwrite }),
     ...defined({ outputDir: folder, resume, cacheFeatures: cacheFolder(values) }),
   };
 }
 
+/** What decides the numbers: the notebook's recipe where it is asked for, and over it what was given. */
+export async function trainingOptionsOf(values: TrainValues): Promise<TrainingOptions> {
+  const recipe = notebookRecipe().training;
+  const { augment, warmup } = values;
+  return {
+    ...(values.notebook ? recipe : {}),
+    ...(values.notebook && warmup !== undefined ? { warmupSteps: undefined } : {}),
+    ...trainingOf(values),
+    ...(augment === undefined ? {} : { augment: await readAugmentation(augment, recipe.augment) }),
+  };
+}
+
 /** Where features are kept: an empty name is the folder that all runs share. */
-function cacheFolder({ cacheFeatures }: TrainValues): true | string | undefined {
+export function cacheFolder({ cacheFeatures }: TrainValues): true | string | undefined {
   return cacheFeatures === '' ? true : cacheFeatures;
 }
 

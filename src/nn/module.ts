@@ -106,6 +106,20 @@ export abstract class Module {
     for (const child of this.#children.values()) child.frozen = frozen;
   }
 
+  /** Remembers what is frozen; the function that is returned puts that back. */
+  rememberFrozen(): () => void {
+    const frozen = this.#frozen;
+    const own = [...this.#parameters.values()].map(
+      (variable) => [variable, variable.trainable] as const,
+    );
+    const ofChildren = [...this.#children.values()].map((child) => child.rememberFrozen());
+    return () => {
+      this.#frozen = frozen;
+      for (const [variable, trainable] of own) variable.trainable = trainable;
+      for (const restore of ofChildren) restore();
+    };
+  }
+
   /** Every parameter and buffer by its PyTorch name and in its PyTorch layout, for the caller to dispose. */
   stateDict(): Record<string, tf.Tensor> {
     return Object.fromEntries([...this.#state()].map(([name, value]) => [name, tf.clone(value)]));

@@ -1,7 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { batches } from '../datasets/batch.js';
 import type { Batch } from '../datasets/batch.js';
-import { epochOrder, groupedOrder } from '../datasets/rowOrder.js';
 import { InputError, messageOf } from '../errors.js';
 import type { StateDict } from '../nn/stateDict.js';
 import { readSafetensors } from '../weights/safetensors.js';
@@ -13,6 +11,7 @@ import { nextTurn } from '../eventLoop.node.js';
 import { DivergedError } from './diverged.js';
 import { requireSameRun } from './identity.js';
 import { WeightAverage } from './average.js';
+import { batchGroups } from './batchGroups.js';
 import { isStalled } from './earlyStopping.js';
 import { freezeForEpoch } from './freezing.js';
 import { Ingredients, bestEpochs } from './ingredients.js';
@@ -154,7 +153,7 @@ export class TrainingRun {
   async #epoch(): Promise<void> {
     const { options, parameters } = this.#plan;
     this.#parameters = freezeForEpoch(parameters, this.#position.epoch, options);
-    for await (const group of this.#groups()) {
+    for await (const group of batchGroups(this.#plan, this.#rows!.train, this.#position)) {
       await this.#step(group);
       await this.#afterStep();
     }
@@ -200,35 +199,6 @@ export class TrainingRun {
       ...(reliance === undefined ? {} : { reliance }),
       best: best.epoch === epoch,
     };
-  }
-
-  /** The batches that are left of the epoch, as many at a time as an optimizer step takes. */
-  async *#groups(): AsyncGenerator<Batch[]> {
-    const { model, train, mode, options } = this.#plan;
-    const { batchSize, augment, prefetch, seed, gradientAccumulationSteps } = options;
-    const maxLength = model.textLength(options.maxLength);
-    const { epoch, batch: start } = this.#position;
-    const { tokenizer } = model;
-    const order = this.#order(epoch);
-    const { features, processor } = this.#rows!.train;
-    const readers = { mode, tokenizer, processor, maxLength, augment, features };
-    const place = { order, seed, epoch, start };
-    let group: Batch[] = [];
-    for await (const batch of batches(train, { batchSize, prefetch, ...readers, ...place })) {
-      group.push(batch);
-      if (group.length < gradientAccumulationSteps) continue;
-      yield group;
-      group = [];
-    }
-    if (group.length > 0) yield group;
-  }
-
-  #order(epoch: number): Int32Array {
-    const { train, options } = this.#plan;
-    const { seed, batchSize } = options;
-    const { lengths } = this.#rows!.train;
-    if (lengths === undefined) return epochOrder(seed, epoch, train.size);
-    return groupedOrder(seed, epoch, lengths, batchSize);
   }
 
   async #step(group: readonly Batch[]): Promise<void> {

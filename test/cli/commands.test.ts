@@ -130,6 +130,32 @@ describe('train', () => {
   });
 });
 
+describe('find-lr', () => {
+  const words = (...more: string[]): string[] => [
+    ...['find-lr', path('train.csv'), '--val', path('val.csv'), '--scratch'],
+    ...['--text', path('text.json'), '--image', path('image.json'), '--tokenizer'],
+    ...[path('vocab.txt'), '--image-size', '16', '--hidden-size', '16', '--batch-size', '8'],
+    ...['--steps', '12', ...more, ...cpu],
+  ];
+
+  it('prints the curve and a rate for train, and writes nothing', async () => {
+    const before = await readdir(path());
+    const { stdout, stderr, code } = await bertresnet(words('--max', '0.1'));
+    expect(code, stderr).toBe(0);
+    expect(stdout).toMatch(/rate +loss/);
+    expect(stdout).toMatch(/--learning-rate [\d.e-]+ \(where the loss fell most steeply\)/);
+    expect(await readdir(path())).toEqual(before);
+  });
+
+  it('prints JSON and only that', async () => {
+    const { stdout } = await bertresnet(
+      words('--json', '--min', '1e-5', '--head-learning-rate', '1e-3'),
+    );
+    const { points } = JSON.parse(stdout) as { points: { learningRate: number }[] };
+    expect(points[0]!.learningRate).toBe(1e-5);
+  });
+});
+
 describe('evaluate', () => {
   it('prints every mode and writes the figures beside the run', async () => {
     const { code, stdout, stderr } = await bertresnet([
