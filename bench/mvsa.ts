@@ -1,0 +1,177 @@
+/**
+ * How good a model gets on posts of a text and a photo: BERT fine-tuned, the ResNet frozen and its features cached, mean
+ * of some seeds. Epochs are chosen on the validation rows; the calibration is fitted on one half of these and measured
+ * on the other, and the other way round. What was measured is kept, so a bench that is stopped goes on where it was.
+ *
+ *     DATA=folder TEXT=folder IMAGE=folder npm run bench:mvsa -- [--fusion NAME | --mode text] [--seeds 1,2,3]
+ *         [--epochs N] [--rate 1e-4] [--head-rate 1e-3] [--out folder, default results/mvsa] [--threads N]
+ *
+ * DATA is a folder with train.csv and val.csv (rows of val.csv are left out of the training), TEXT and IMAGE are folders
+ * of pretrained encoders.
+ */
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { useBackend } from '../src/backends/select.js';
+import { CsvDataset } from '../src/datasets/csv.js';
+import { BertTokenizer } from '../src/datasets/tokenizer.js';
+import { BertEncoder } from '../src/encoders/bert.js';
+import { fitTemperature } from '../src/evaluation/temperature.js';
+import { BertResNetModel } from '../src/model.js';
+import { answerRows } from '../src/training/evaluate.js';
+import { expectedCalibrationError, softmaxRows } from '../src/training/metrics.js';
+import type { TrainingOptions } from '../src/training/options.js';
+import type { ModeAnswers } from '../src/training/rowAnswers.js';
+import { Trainer } from '../src/training/trainer.js';
+import { Results, deviation, mean } from './results.js';
+
+const { values: flags } = parseArgs({
+  options: {
+    fusion: { type: 'string', default: 'mlp' },
+    mode: { type: 'string', default: 'both' },
+    seeds: { type: 'string', default: '1,2,3' },
+    epochs: { type: 'string', default: '5' },
+    rate: { type: 'string', default: '1e-4' },
+    'head-rate': { type: 'string', default: '1e-3' },
+    out: { type: 'string', default: 'results/mvsa' },
+    threads: { type: 'string' },
+  },
+});
+const [data, text, image] = ['DATA', 'TEXT', 'IMAGE'].map((name) => {
+  const folder = process.env[name];
+  if (folder === undefined) throw new Error(`bench: ${name} must name a folder`);
+  return folder;
+}) as [string, string, string];
+const mode = flags.mode === 'text' ? 'text' : 'both';
+const out = resolve(flags.out);
+
+/** The recipe: the same for every fusion, and for text alone. */
+const recipe: TrainingOptions = {
+  mode,
+  epochs: Number(flags.epochs),
+  batchSize: 32,
+  learningRate: Number(flags.rate),
+  headLearningRate: Number(flags['head-rate']),
+  layerDecay: 0.9,
+  labelSmoothing: 0.1,
+  maxLength: 64,
+  freeze: { image: true, parameters: ['text_encoder.embeddings.*'] },
+};
+
+/** What one run came to, on the validation rows. */
+interface Result {
+  readonly name: string;
+  readonly seed: number;
+  readonly recipe: string;
+  readonly bestEpoch: number;
+  readonly accuracy: number;
+  readonly macroF1: number;
+  /** By text alone and by the image alone, of the same weights. */
+  readonly text?: number;
+  readonly image?: number;
+  /** Of each epoch, in the mode that is trained. */
+  readonly curve: readonly number[];
+  readonly ece: number;
+  /** With temperatures that were fitted on the other half of the rows. */
+  readonly calibratedEce: number;
+  readonly temperature: number;
+  /** CPU time in seconds. */
+  readonly cpu: number;
+}
+
+const results = new Results<Result>(join(out, 'mvsa.jsonl'));
+
+async function run(name: string, seed: number): Promise<Result> {
+  const train = await CsvDataset.open(join(data, 'train.csv'), { exclude: 'val.csv' });
+  const validation = await CsvDataset.open(join(data, 'val.csv'), { labels: train.labels });
+  const model = await BertResNetModel.create({
+    labels: train.labels,
+    text: await BertEncoder.fromPretrained(text, { pooling: 'mean' }),
+    tokenizer: await BertTokenizer.fromPretrained(text),
+    image,
+    fusion: flags.fusion,
+    seed,
+  });
+  const before = process.cpuUsage();
+  const cacheFeatures = mode === 'both' ? join(out, 'features') : false;
+  const curve: number[] = [];
+  const history = await new Trainer(model, { ...recipe, seed, cacheFeatures }).fit(train, {
+    validation,
+    onEpoch: ({ epoch, loss, validation: figures }) => {
+      curve.push(figures!.accuracy!);
+      console.error(name, seed, epoch, loss.toFixed(3), JSON.stringify(figures!.modes));
+    },
+  });
+  const { user, system } = process.cpuUsage(before);
+  const answers = await answerRows(model, validation, { mode, maxLength: 64 });
+  const report = answers.report();
+  const ofAll = answers.in(mode);
+  const result = {
+    ...{ name, seed, recipe: JSON.stringify(recipe), curve },
+    bestEpoch: history.findLast((record) => record.best)!.epoch,
+    ...{ accuracy: report.accuracy, macroF1: report.macroF1, ece: report.ece },
+    ...{ text: report.modes.text?.accuracy, image: report.modes.image?.accuracy },
+    calibratedEce: crossFittedEce(ofAll),
+    temperature: fitTemperature(ofAll.labels, scores(ofAll)).temperature,
+    cpu: (user + system) / 1e6,
+  };
+  model.dispose();
+  return result;
+}
+
+const scores = ({ logits, labels }: Pick<ModeAnswers, 'logits' | 'labels'>) => ({
+  values: logits,
+  classes: logits.length / labels.length,
+});
+
+/** The calibration error of all rows, those of each half with the temperature of the other. */
+function crossFittedEce(answers: ModeAnswers): number {
+  const { labels, logits } = answers;
+  const { classes } = scores(answers);
+  const halves = [0, 1].map((half) => {
+    const part = {
+      labels: labels.filter((_, row) => row % 2 === half),
+      logits: logits.filter((_, i) => Math.floor(i / classes) % 2 === half),
+    };
+    return fitTemperature(part.labels, scores(part)).temperature;
+  });
+  const scaled = logits.map((logit, i) => logit / halves[1 - (Math.floor(i / classes) % 2)]!);
+  return expectedCalibrationError(labels, {
+    values: softmaxRows({ values: scaled, classes }),
+    classes,
+  });
+}
+
+const percent = (values: readonly number[]): string =>
+  `${(100 * mean(values)).toFixed(1)} ± ${(100 * deviation(values)).toFixed(1)}`;
+
+await useBackend('onnxruntime', flags.threads ? { threads: Number(flags.threads) } : {});
+const name = mode === 'text' ? 'text only' : flags.fusion;
+for (const seed of flags.seeds.split(',').map(Number)) {
+  const known = { name, seed, recipe: JSON.stringify(recipe) };
+  if (results.having(known).length > 0) continue;
+  const result = await run(name, seed);
+  results.add(result);
+  console.error(JSON.stringify(result));
+}
+const groups = new Map<string, Result[]>();
+for (const one of results.all) {
+  const key = `${one.name} ${one.recipe}`;
+  groups.set(key, [...(groups.get(key) ?? []), one]);
+}
+console.log(
+  '| model | seeds | accuracy | macro F1 | text alone | ECE | calibrated | epoch | CPU |',
+);
+console.log('|---|---|---|---|---|---|---|---|---|');
+for (const runs of groups.values()) {
+  const of = (field: 'accuracy' | 'macroF1' | 'ece' | 'calibratedEce' | 'cpu'): number[] =>
+    runs.map((one) => one[field]);
+  const alone = runs.flatMap((one) => (one.text === undefined ? [] : [one.text]));
+  const cells = [
+    ...[runs[0]!.name, runs.length, percent(of('accuracy')), percent(of('macroF1'))],
+    alone.length === 0 ? '' : percent(alone),
+    ...[mean(of('ece')).toFixed(3), mean(of('calibratedEce')).toFixed(3)],
+    runs.map((one) => one.bestEpoch).join(' '),
+    `${mean(of('cpu')).toFixed(0)} s`,
+  ];
+  console.log(`| ${cells.join(' | ')} |`);
+}
