@@ -15,6 +15,11 @@ const ways = [
   ['webgl', {}, "TensorFlow.js's shaders, float32 textures"],
   ['webgpu', {}, "TensorFlow.js's shaders and this library's"],
   ['onnxruntime', { wasmPaths: '/ort-wasm/' }, 'onnxruntime-web, WebAssembly, threads'],
+  [
+    'onnxruntime',
+    { wasmPaths: '/ort-wasm/', executionProvider: 'webgpu' },
+    'onnxruntime-web, its WebGPU provider',
+  ],
 ] as const;
 
 describePage('training', 'five AdamW steps of a whole model equal PyTorch’s', (page) => {

@@ -44,6 +44,9 @@ function loader(): RuntimeLoader {
     throw error;
   };
   return {
+    get executionProvider() {
+      return options.executionProvider;
+    },
     configure: ({ threads, executionProvider, wasmPaths }) => {
       const wanted = defined({ threads, executionProvider, wasmPaths });
       checkThreads(wanted.threads);

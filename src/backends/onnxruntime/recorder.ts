@@ -67,12 +67,14 @@ function recorder(): OnnxRuntimeBackend {
   const refuse = (): never => {
     throw new Error('internal: a value was read while a graph was recorded');
   };
+  const loader = {
+    executionProvider: undefined,
+    configure: refuse,
+    load: refuse,
+    loadSync: refuse,
+  };
   const lowest = 0;
-  registerBackend(
-    NAME,
-    () => new OnnxRuntimeBackend({ configure: refuse, load: refuse, loadSync: refuse }),
-    lowest,
-  );
+  registerBackend(NAME, () => new OnnxRuntimeBackend(loader), lowest);
   registerKernels(NAME, portableLowerings());
   return findBackend(NAME) as OnnxRuntimeBackend;
 }

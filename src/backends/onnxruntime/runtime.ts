@@ -88,6 +88,8 @@ export interface Runtime {
 
 /** How ONNX Runtime comes into the process. */
 export interface RuntimeLoader {
+  /** What it computes on, where that was chosen. */
+  readonly executionProvider: ExecutionProvider | undefined;
   /**
    * Chooses how it is to be loaded.
    *

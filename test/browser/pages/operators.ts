@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { BackendName } from '../../../src/backends/select.js';
+import type { BackendName, BackendOptions } from '../../../src/backends/select.js';
 import { useBackend } from '../../../src/backends/select.js';
 import { webGpuKernels } from '../../../src/backends/webgpu/index.js';
 import { gelu, relu } from '../../../src/nn/activations.js';
@@ -153,17 +153,37 @@ export const operators: Readonly<Record<string, () => Results>> = {
   }),
 };
 
+const poolOf =
+  (shape: number[], size: number, strides: number, pad: number | 'same', mode?: 'ceil') =>
+  (): Results => {
+    const pool = (x: tf.Tensor): tf.Tensor =>
+      tf.maxPool(x as tf.Tensor4D, size, strides, pad, mode);
+    return withGradients(pool, { x: tf.relu(random('x', shape)) }); // windows of zeros alone among them
+  };
+
+/** Pools by name, of which ONNX Runtime on a graphics card finds the gradient in a way of its own. */
+export const pools: Readonly<Record<string, () => Results>> = {
+  'the pool of a ResNet': poolOf([2, 13, 10, 5], 3, 2, 1),
+  'a pool of halves': poolOf([3, 6, 7, 2], 2, 2, 0),
+  'a pool of overlapping windows': poolOf([1, 5, 4, 3], 3, 1, 'same'),
+  'a pool rounded up': poolOf([2, 8, 7, 2], 3, 2, 0, 'ceil'),
+};
+
 /** What an operator came to, and the number of tensors that it left behind. */
 export interface Computed {
   readonly results: Record<string, number[]>;
   readonly left: number;
 }
 
-export async function compute(backend: BackendName, operator: string): Promise<Computed> {
-  await useBackend(backend);
+export async function compute(
+  backend: BackendName,
+  operator: string,
+  options?: BackendOptions,
+): Promise<Computed> {
+  await useBackend(backend, options);
   if (backend === 'webgpu') watchKernels();
   const before = tf.memory().numTensors;
-  const tensors = tf.tidy(() => operators[operator]!());
+  const tensors = tf.tidy(() => (operators[operator] ?? pools[operator])!());
   const results: Record<string, number[]> = {};
   for (const [name, tensor] of Object.entries(tensors)) {
     results[name] = [...(await tensor.data())];

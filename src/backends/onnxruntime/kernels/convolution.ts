@@ -220,15 +220,20 @@ function convolveForFilter(x: Value, dy: Value, info: ConvInfo): Value {
   return transpose(slice(whole, [0, 0, 0, 0], end), [2, 3, 0, 1]); // [in, out, h, w] to HWIO
 }
 
-/** What each position of the filter sees of a picture, [batch, outHeight, outWidth, inChannels] each. */
-function tapsOf(x: Value, info: ConvInfo): Value[] {
+/**
+ * What each position of the filter sees of a picture, [batch, outHeight, outWidth, inChannels] each.
+ *
+ * @param outside what lies around the picture.
+ */
+export function tapsOf(x: Value, info: ConvInfo, outside = 0): Value[] {
   const { top, left, bottom, right } = info.padInfo;
-  const padded = pad(x, [
+  const sides = [
     [0, 0],
     [top, bottom],
     [left, right],
     [0, 0],
-  ]);
+  ] as const;
+  const padded = pad(x, sides, outside);
   const strides = [1, info.strideHeight, info.strideWidth, 1];
   const taps: Value[] = [];
   for (let row = 0; row < info.filterHeight; row++) {

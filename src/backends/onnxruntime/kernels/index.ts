@@ -26,6 +26,7 @@ import { reductionKernels } from './reduction.js';
 import { resizeKernels } from './resize.js';
 import { shapeKernels } from './shape.js';
 import { volumeKernels } from './volume.js';
+import { webGpuLowerings } from './webgpu.js';
 
 /** How each TensorFlow.js kernel becomes a graph. */
 export const lowerings: LoweringTable = {
@@ -93,7 +94,9 @@ function kernelOf(kernelName: string, lowering: Lowering): Kernel {
       const info = inputs[name];
       if (info !== undefined && info !== null) values[name] = backend.lookUp(info);
     }
-    const result = lowering(values, attrs ?? {});
+    const onCard = backend.executor.loader.executionProvider === 'webgpu';
+    const suited = (onCard ? webGpuLowerings[kernelName] : undefined) ?? lowering;
+    const result = suited(values, attrs ?? {});
     return Array.isArray(result)
       ? (result as Value[]).map((value) => backend.toTensorInfo(value))
       : backend.toTensorInfo(result as Value);

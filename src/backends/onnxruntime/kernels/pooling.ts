@@ -15,7 +15,8 @@ import { add, divide, multiply, where } from './elementwise.js';
 import type { Lowering, LoweringTable } from './lowering.js';
 import { emitPool } from './window.js';
 
-interface PoolAttributes {
+/** What TensorFlow.js says of a pool. */
+export interface PoolAttributes {
   readonly filterSize: number | [number, number];
   readonly strides: number | [number, number];
   readonly pad: 'valid' | 'same' | number | [number, number][];
@@ -24,7 +25,8 @@ interface PoolAttributes {
 
 type PoolInfo = backend_util.Conv2DInfo;
 
-function poolInfo(shape: readonly number[], attributes: PoolAttributes): PoolInfo {
+/** The geometry of a pool of this shape. */
+export function poolInfo(shape: readonly number[], attributes: PoolAttributes): PoolInfo {
   const { filterSize, strides, pad, dimRoundingMode } = attributes;
   const info = backend_util.computePool2DInfo(
     shape as [number, number, number, number],
