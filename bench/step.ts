@@ -124,7 +124,9 @@ async function inTurn(task: string, peers: readonly Peer[]): Promise<void> {
   }
   report(`${task}, first, ms`, peers, first, 0);
   report(`${task}, median of ${rounds}, ms`, peers, times.map(median), 0);
-  const { script, host } = details.at(-1)!;
+  const [script, host] = ['script', 'host'].map((part) =>
+    median(details.slice(1).map((reply) => Number(reply[part]))).toFixed(1),
+  );
   console.log(`  of ours: ${script} ms recording and planning, ${host} ms on the host`);
 }
 
@@ -181,8 +183,8 @@ async function ours({ bert, resnet, batch, length, size }: Geometry): Promise<vo
     return {
       ms: performance.now() - started,
       value: value!,
-      script: (recorded + executor.stats.planTime - planTime).toFixed(1),
-      host: (executor.stats.hostTime - hostTime).toFixed(1),
+      script: recorded + executor.stats.planTime - planTime,
+      host: executor.stats.hostTime - hostTime,
     };
   });
 }
