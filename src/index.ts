@@ -9,7 +9,8 @@
 // The engine
 export { useBackend } from './backends/select.js';
 export type { BackendOptions } from './backends/select.js';
-export type { BackendChoice } from './backends/choose.js';
+export type { BackendChoice, PassedOver } from './backends/choose.js';
+export { BackendUnavailableError } from './backends/unavailable.js';
 export type { BackendName, BackendNeeds } from './backends/preference.js';
 export { InputError, messageOf } from './errors.js';
 

@@ -32,6 +32,7 @@ import type { Prepared } from './pictures.js';
 import { forgetSession, savedSession, saveSession } from './session.js';
 import type { Source } from './session.js';
 import { filesIn, keptFolder } from './storage.js';
+import { asOnlyTab, inTurnOfTabs, someTabTrains } from './tabs.js';
 import { train } from './training.js';
 import { Turns } from './turns.js';
 import { zipOf } from './zipFiles.js';
@@ -202,6 +203,10 @@ export class TabEngine implements Engine {
 
   async train(setup: Setup, resume = false): Promise<Outcome> {
     await this.#stopEstimating();
+    return asOnlyTab(() => this.#train(setup, resume));
+  }
+
+  async #train(setup: Setup, resume: boolean): Promise<Outcome> {
     const { rows, source } = this.#rows();
     const parts = await this.#parts(setup);
     this.#model?.dispose();
@@ -270,8 +275,11 @@ export class TabEngine implements Engine {
   }
 
   async model(): Promise<Blob> {
-    await this.#trained().save(`${keptFolder}/${exportFolder}`);
-    return zipOf('model', await filesIn(exportFolder));
+    const model = this.#trained();
+    return inTurnOfTabs(exportFolder, async () => {
+      await model.save(`${keptFolder}/${exportFolder}`);
+      return zipOf('model', await filesIn(exportFolder));
+    });
   }
 
   async metrics(): Promise<Blob> {
@@ -282,7 +290,8 @@ export class TabEngine implements Engine {
   }
 
   async savedRun(): Promise<SavedRun | null> {
-    const saved = await savedSession();
+    // What another tab is at is not an earlier visit's.
+    const saved = (await someTabTrains()) ? null : await savedSession();
     return saved && { setup: saved.setup, name: saved.name, epochs: saved.epochs };
   }
 
@@ -296,7 +305,7 @@ export class TabEngine implements Engine {
   }
 
   forget(): Promise<void> {
-    return forgetSession();
+    return asOnlyTab(forgetSession);
   }
 }
 

@@ -24,7 +24,7 @@ export async function offerSavedRun(engine: Engine, openSaved: OpenSaved): Promi
   });
   forget.addEventListener('click', () => {
     banner.hidden = true;
-    void engine.forget();
+    void engine.forget().catch((error: unknown) => console.warn(error));
     byId('data').focus();
   });
   banner.replaceChildren(

@@ -8,5 +8,6 @@ export const preferences: readonly Preference[] = [
     why: 'compiled programs on ONNX Runtime as WebAssembly',
     refuse: refuseLargeModels,
   },
+  { name: 'wasm', why: "TensorFlow.js's WebAssembly kernels", refuse: refuseLargeModels },
   { name: 'cpu', why: 'plain JavaScript, which is always there' },
 ];

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { backend } from '@tensorflow/tfjs-core';
 import { isInstalled } from './installed.node.js';
+import type { OnnxRuntimeBackend } from './onnxruntime/backend.js';
 import { refuseLargeModels } from './preference.js';
 import type { Preference } from './preference.js';
 
@@ -26,6 +27,11 @@ export const preferences: readonly Preference[] = [
       process.env['BERTRESNET_ONNXRUNTIME'] === 'wasm'
         ? 'BERTRESNET_ONNXRUNTIME asks for WebAssembly'
         : missing('onnxruntime-node'),
+    // Where the package is there and does not load, its WebAssembly build is in use now: see below.
+    refuseLoaded: () =>
+      (backend() as OnnxRuntimeBackend).executor.runtimeName === 'onnxruntime-node'
+        ? undefined
+        : 'onnxruntime-node is installed, and does not load',
     remedy: () => 'ONNXRUNTIME_NODE_INSTALL=skip npm install onnxruntime-node',
   },
   {
@@ -41,7 +47,11 @@ export const preferences: readonly Preference[] = [
     why: 'compiled programs on ONNX Runtime as WebAssembly',
     refuse: refuseLargeModels,
   },
-  { name: 'wasm', why: "TensorFlow.js's WebAssembly kernels", refuse: refuseLargeModels },
+  {
+    name: 'wasm',
+    why: "TensorFlow.js's WebAssembly kernels",
+    refuse: (needs) => missing('@tensorflow/tfjs-backend-wasm') ?? refuseLargeModels(needs),
+  },
   { name: 'cpu', why: 'plain JavaScript, which is always there' },
 ];
 

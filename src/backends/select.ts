@@ -1,15 +1,18 @@
 import type * as Wasm from '@tensorflow/tfjs-backend-wasm';
-import { engine, env, findBackend, setBackend } from '@tensorflow/tfjs-core';
+import { backend, device_util, engine, env, findBackend, setBackend } from '@tensorflow/tfjs-core';
 import { InputError, messageOf } from '../errors.js';
-import { chooseBackend } from './choose.js';
+import { chooseBackend, failureAdvice } from './choose.js';
 import type { BackendChoice } from './choose.js';
 import { registerGradients } from './gradients.js';
-import { registerOnnxRuntime } from './onnxruntime/index.js';
+import { checkThreads, registerOnnxRuntime } from './onnxruntime/index.js';
 import type { RuntimeOptions } from './onnxruntime/runtime.js';
 import type { BackendName, BackendNeeds } from './preference.js';
 import { registerTensorFlowKernels } from './tensorflow/padding.js';
+import { BackendUnavailableError } from './unavailable.js';
 import { registerWasmKernels } from './wasm/index.js';
+import type { WebGpuBackend } from './webgpu/backend.js';
 import { registerWebGpuKernels } from './webgpu/index.js';
+import { renewLostBackend, watchDevice } from './webgpu/lost.js';
 
 export type { BackendName } from './preference.js';
 
@@ -24,15 +27,27 @@ export interface BackendOptions extends RuntimeOptions {
 }
 
 interface Candidate {
+  /** Takes how it is to run; throws where that is wrong or comes too late. */
+  readonly configure?: (options: BackendOptions) => void;
   /** Makes the backend known to TensorFlow.js; throws where it cannot run. */
   readonly load: (options: BackendOptions) => Promise<void>;
+  /** What is to be done once it is in use. */
+  readonly started?: () => void;
   readonly install: string;
 }
 
 const candidates: Readonly<Record<BackendName, Candidate>> = {
-  onnxruntime: { load: loadOnnxRuntime, install: 'onnxruntime-node' },
+  onnxruntime: {
+    configure: (options) => void registerOnnxRuntime(options),
+    load: loadOnnxRuntime,
+    install: 'onnxruntime-node',
+  },
   tensorflow: { load: loadTensorFlowPackage, install: '@tensorflow/tfjs-node' },
-  webgpu: { load: loadWebGpu, install: '@tensorflow/tfjs-backend-webgpu' },
+  webgpu: {
+    load: loadWebGpu,
+    started: () => watchDevice(backend() as WebGpuBackend),
+    install: '@tensorflow/tfjs-backend-webgpu',
+  },
   webgl: { load: loadWebGl, install: '@tensorflow/tfjs-backend-webgl' },
   wasm: { load: loadWasm, install: '@tensorflow/tfjs-backend-wasm' },
   cpu: { load: loadCpu, install: '@tensorflow/tfjs-backend-cpu' },
@@ -41,18 +56,23 @@ const candidates: Readonly<Record<BackendName, Candidate>> = {
 /**
  * Chooses the TensorFlow.js backend that everything from here on computes on.
  *
- * @param name a backend, or `auto`: the best of those that are present and can hold what is to be computed.
+ * @param name a backend, or `auto`: the best of those that are present and can hold what is to be computed. With
+ *   `executionProvider`, which only `onnxruntime` has, that is the one it takes.
  * @returns the name of the backend that is in use.
- * @throws InputError where the backend is unknown or cannot run here; the message says what to install.
+ * @throws InputError where the backend is unknown or an option is out of its range; BackendUnavailableError where it
+ *   cannot run here: the message says what to install.
  */
 export async function useBackend(
   name: BackendName | 'auto' = 'auto',
   options: BackendOptions = {},
 ): Promise<BackendName> {
   registerGradients();
+  checkThreads(options.threads);
   if (name !== 'auto') return use(name, options);
+  if (options.executionProvider !== undefined) return use('onnxruntime', options);
   const choice = await chooseBackend((candidate) => use(candidate, options), options.needs);
   options.onChoice?.(choice);
+  advise(failureAdvice(choice), options);
   return choice.name;
 }
 
@@ -62,21 +82,26 @@ async function use(name: BackendName, options: BackendOptions): Promise<BackendN
     const known = ['auto', ...Object.keys(candidates)].join(', ');
     throw new InputError(`useBackend: the backend must be one of ${known}, got ${String(name)}`);
   }
+  candidate.configure?.(options);
   try {
     await candidate.load(options);
-    if (await setBackend(name)) return name;
+    if (await setBackend(name)) {
+      candidate.started?.();
+      return name;
+    }
   } catch (error) {
-    throw error instanceof InputError ? error : unavailable(name, messageOf(error));
+    throw unavailable(name, error);
   }
-  throw unavailable(name, 'TensorFlow.js could not start it');
+  throw unavailable(name, new Error('TensorFlow.js could not start it'));
 }
 
-function unavailable(name: BackendName, why: string): InputError {
-  const { install } = candidates[name];
-  return new InputError(
-    `useBackend: the backend ${name} is not available here (${firstLine(why)}); ` +
-      `npm install ${install}, or choose 'auto'`,
-  );
+/** What is told of a backend that did not load; an InputError says itself what to do. */
+function unavailable(name: BackendName, cause: unknown): BackendUnavailableError {
+  if (cause instanceof BackendUnavailableError) return cause;
+  const why = firstLine(messageOf(cause));
+  const remedy =
+    cause instanceof InputError ? undefined : `npm install ${candidates[name].install}`;
+  return new BackendUnavailableError(name, why, remedy, { cause });
 }
 
 const firstLine = (text: string): string => text.split('\n', 1)[0]!;
@@ -94,39 +119,66 @@ export function ensureBackend(): void {
 
 const advised = new Set<string>();
 
-async function loadOnnxRuntime(options: BackendOptions): Promise<void> {
-  const { advice } = await registerOnnxRuntime(options).executor.runtime();
+/** Says something once. */
+function advise(advice: string | undefined, { onAdvice = console.warn }: BackendOptions): void {
   if (advice === undefined || advised.has(advice)) return;
   advised.add(advice);
-  (options.onAdvice ?? console.warn)(advice);
+  onAdvice(advice);
+}
+
+async function loadOnnxRuntime(options: BackendOptions): Promise<void> {
+  const { advice } = await registerOnnxRuntime(options).executor.runtime();
+  advise(advice, options);
 }
 
 async function loadCpu(): Promise<void> {
   await import('@tensorflow/tfjs-backend-cpu');
   // TensorFlow.js greets users of its CPU backend in Node with an advertisement.
-  const backend = findBackend('cpu') as { firstUse?: boolean } | null;
-  if (backend !== null && 'firstUse' in backend) backend.firstUse = false;
+  const cpu = findBackend('cpu') as { firstUse?: boolean } | null;
+  if (cpu !== null && 'firstUse' in cpu) cpu.firstUse = false;
 }
 
 // Bundlers follow an import only where its name is written out, and go on without the package only within `try`.
 
 async function loadWebGpu(): Promise<void> {
   env(); // The package adds its flags to TensorFlow.js's environment, which must be there.
+  await requireWebGpu();
   try {
     await import('@tensorflow/tfjs-backend-webgpu');
   } catch (error) {
-    throw unavailable('webgpu', messageOf(error));
+    throw unavailable('webgpu', error);
   }
   registerWebGpuKernels();
+  renewLostBackend();
+}
+
+/** Where there is no card, TensorFlow.js fails without saying so. */
+async function requireWebGpu(): Promise<void> {
+  const { gpu } = (globalThis.navigator ?? {}) as { gpu?: { requestAdapter(): Promise<unknown> } };
+  if (gpu === undefined)
+    throw lacking(
+      'webgpu',
+      'there is no WebGPU: it takes a newer browser, and a page that comes by https',
+    );
+  if ((await gpu.requestAdapter()) === null)
+    throw lacking('webgpu', 'WebGPU finds no graphics card');
 }
 
 async function loadWebGl(): Promise<void> {
-  env();
+  const environment = env();
+  if (!device_util.isBrowser()) throw lacking('webgl', 'WebGL is for browsers');
   try {
     await import('@tensorflow/tfjs-backend-webgl');
   } catch (error) {
-    throw unavailable('webgl', messageOf(error));
+    throw unavailable('webgl', error);
   }
+  if (environment.getNumber('WEBGL_VERSION') === 0)
+    throw lacking('webgl', 'this browser gives the page no WebGL');
+}
+
+/** A backend that no installation brings here. */
+function lacking(name: BackendName, why: string): BackendUnavailableError {
+  return new BackendUnavailableError(name, why, 'choose another');
 }
 
 async function loadWasm({ threads, wasmPaths }: BackendOptions): Promise<void> {
@@ -142,7 +194,7 @@ async function importWasm(): Promise<typeof Wasm> {
   try {
     return await import('@tensorflow/tfjs-backend-wasm');
   } catch (error) {
-    throw unavailable('wasm', messageOf(error));
+    throw unavailable('wasm', error);
   }
 }
 

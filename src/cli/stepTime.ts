@@ -10,18 +10,24 @@ export interface StepSizes {
   readonly pixels: number;
 }
 
-/** A model that every backend steps within a second or so: BERT-tiny and a ResNet-18 of a quarter of its width. */
+/** A model that the slowest backend steps within a second or so: two layers of BERT, and a ResNet of three stages. */
 export const smallStep: StepSizes = {
-  text: { hiddenSize: 128, numHiddenLayers: 2, numAttentionHeads: 2, intermediateSize: 512 },
+  text: {
+    vocabSize: 1000,
+    hiddenSize: 64,
+    numHiddenLayers: 2,
+    numAttentionHeads: 2,
+    intermediateSize: 256,
+  },
   image: {
-    embeddingSize: 16,
-    hiddenSizes: [16, 32, 64, 128],
-    depths: [2, 2, 2, 2],
+    embeddingSize: 8,
+    hiddenSizes: [8, 16, 32],
+    depths: [1, 1, 1],
     layerType: 'basic',
   },
-  batch: 16,
-  tokens: 32,
-  pixels: 64,
+  batch: 4,
+  tokens: 16,
+  pixels: 32,
 };
 
 /** What a training step took, in milliseconds. */
@@ -30,12 +36,21 @@ export interface StepTime {
   readonly first: number;
   /** The median of those after it. */
   readonly step: number;
+  /** How many those were. */
+  readonly timed: number;
   /** The loss that the last step began with. */
   readonly loss: number;
 }
 
-/** Trains a model of some sizes on invented rows, on the backend that is in use. */
-export async function timeSteps(sizes: StepSizes, steps: number): Promise<StepTime> {
+/**
+ * Trains a model of some sizes on invented rows, on the backend that is in use: a step, then at least one more, and as
+ * many as are asked for while the time lasts.
+ */
+export async function timeSteps(
+  sizes: StepSizes,
+  steps: number,
+  milliseconds = Infinity,
+): Promise<StepTime> {
   const model = new BertResNetModel({
     labels: ['a', 'b', 'c'],
     text: sizes.text,
@@ -50,7 +65,9 @@ export async function timeSteps(sizes: StepSizes, steps: number): Promise<StepTi
   };
   const times: number[] = [];
   let last = NaN;
-  for (let step = 0; step <= steps; step++) {
+  const start = performance.now();
+  const isInTime = (): boolean => times.length < 2 || performance.now() - start < milliseconds;
+  for (let step = 0; step <= steps && isInTime(); step++) {
     const began = performance.now();
     const value = optimizer.minimize(loss, true, variables)!;
     // The update is waited for as well as the loss, of which a queue may know nothing yet.
@@ -63,11 +80,15 @@ export async function timeSteps(sizes: StepSizes, steps: number): Promise<StepTi
   model.dispose();
   tf.dispose([{ ...text }, image, labels]);
   const [first, ...rest] = times as [number, ...number[]];
-  return { first, step: rest.toSorted((a, b) => a - b)[Math.floor(rest.length / 2)]!, loss: last };
+  return { first, step: median(rest), timed: rest.length, loss: last };
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 }
 
 function rows({ batch, tokens, pixels }: StepSizes) {
-  const ids = Int32Array.from({ length: batch * tokens }, (_, i) => (i * 7919) % 30522);
+  const ids = Int32Array.from({ length: batch * tokens }, (_, i) => (i * 7919) % 1000);
   const values = Float32Array.from({ length: batch * pixels * pixels * 3 }, (_, i) => Math.sin(i));
   const classes = Float32Array.from({ length: batch * 3 }, (_, i) =>
     i % 3 === Math.floor(i / 3) % 3 ? 1 : 0,

@@ -15,11 +15,31 @@ export class RunFolder {
   readonly checkpoint: string;
   readonly #history: string;
   #lines = 0;
+  #release: (() => void) | undefined;
 
   constructor(readonly path: string) {
     this.model = this.#inside('model');
     this.checkpoint = this.#inside('checkpoint/last.safetensors');
     this.#history = this.#inside('history.jsonl');
+  }
+
+  /**
+   * Keeps the folder for this run until `close`.
+   *
+   * @throws InputError where another run has it.
+   */
+  async open(): Promise<void> {
+    this.#release = await files.holdFolder(this.path);
+    if (this.#release !== undefined) return;
+    throw new InputError(
+      `trainer: outputDir must be a folder that no other run writes to, and one writes to '${this.path}' now, ` +
+        'here or in another tab; wait for it or stop it, or name another folder',
+    );
+  }
+
+  /** Lets others have the folder. */
+  close(): void {
+    this.#release?.();
   }
 
   /** The first of a run's products that the folder holds. */

@@ -101,16 +101,21 @@ export class Trainer {
     const plan = await planRun(this.model, this.options, train, validation);
     if (validation !== undefined) this.#warnOfDuplicates(train, validation);
     plan.warnings.forEach((warning) => this.#warn(warning));
-    this.model.calibration = undefined; // of weights that will be no more
-    const folder = await this.#openFolder(plan);
-    const run = new TrainingRun(plan, folder, {
-      signal,
-      warn: this.#warn,
-      progress: await chooseProgress(this.#progress),
-      onStep: both(this.#listeners.onStep, onStep),
-      onEpoch: both(this.#listeners.onEpoch, onEpoch),
-    });
-    return run.run();
+    const folder = await this.#openFolder();
+    try {
+      if (folder !== undefined) await this.#prepareFolder(folder, plan);
+      this.model.calibration = undefined; // of weights that will be no more
+      const run = new TrainingRun(plan, folder, {
+        signal,
+        warn: this.#warn,
+        progress: await chooseProgress(this.#progress),
+        onStep: both(this.#listeners.onStep, onStep),
+        onEpoch: both(this.#listeners.onEpoch, onEpoch),
+      });
+      return await run.run();
+    } finally {
+      folder?.close();
+    }
   }
 
   #warnOfDuplicates(train: Dataset, validation: Dataset): void {
@@ -123,13 +128,22 @@ export class Trainer {
     );
   }
 
-  async #openFolder(plan: RunPlan): Promise<RunFolder | undefined> {
-    const { outputDir, resume, overwrite } = this.options;
+  /** The run's folder, which is this run's alone until it is closed. */
+  async #openFolder(): Promise<RunFolder | undefined> {
+    const { outputDir } = this.options;
     if (outputDir === undefined) return undefined;
     const { RunFolder } = await import('./runFolder.js');
     const folder = new RunFolder(outputDir);
+    await folder.open();
+    return folder;
+  }
+
+  /** Empties the folder for a new run, unless there is one to go on with. */
+  async #prepareFolder(folder: RunFolder, plan: RunPlan): Promise<void> {
+    const { resume, overwrite } = this.options;
+    const { path: outputDir } = folder;
     const held = await folder.holds();
-    if (resume && (await folder.canResume())) return folder;
+    if (resume && (await folder.canResume())) return;
     if (resume && held === undefined)
       this.#warn(`trainer: ${outputDir} holds no run to resume; a new one begins`);
     if (!resume && !overwrite && held !== undefined) {
@@ -140,7 +154,6 @@ export class Trainer {
     }
     await folder.start();
     await folder.writeJson('config.json', configOf(plan));
-    return folder;
   }
 }
 

@@ -310,6 +310,21 @@ async function statOf(path: string): Promise<Stats | undefined> {
   });
 }
 
+/** The folders that are kept. */
+const held = new Set<string>();
+
+/**
+ * Keeps a folder for one user of this process: others are refused until it is released.
+ *
+ * @returns what releases it; undefined where another one has it.
+ */
+export async function holdFolder(path: string): Promise<(() => void) | undefined> {
+  const target = await followLink(resolve(pathOf(path)));
+  if (held.has(target)) return undefined;
+  held.add(target);
+  return () => void held.delete(target);
+}
+
 /** Whether there is a folder. */
 export async function isFolder(path: string): Promise<boolean> {
   return (await statOf(path))?.isDirectory() ?? false;

@@ -101,6 +101,20 @@ describePage(
       expect(await products('runs/full')).toEqual(await products('runs/whole'));
     });
 
+    test('has its folder to itself: a second one is refused, and the first ends as if alone', async () => {
+      const { first, second } = await page().call<{ first: Ran; second: Ran }>(
+        'contend',
+        'runs/shared',
+      );
+      expect(second.losses).toEqual([]);
+      expect(second.ended).toMatch(
+        /^trainer: outputDir must be a folder that no other run writes to, and one writes to 'runs\/shared' now, here or in another tab/,
+      );
+      expect(first.ended).toBe('done');
+      expect(await products('runs/shared')).toEqual(await products('runs/whole'));
+      expect((await train({ outputDir: 'runs/shared', resume: true })).ended).toBe('done');
+    });
+
     test('unpacks to a folder that Node reads, and that an address serves', async () => {
       await unpack(await page().call<Uint8Array>('zip', 'runs/whole'));
       await useBackend('cpu');

@@ -154,6 +154,38 @@ describeDemo('the demo', (demo) => {
   );
 
   it(
+    'trains in one tab at a time, and the second one says so',
+    async () => {
+      const page = await demo.open();
+      await useEmoji(page);
+      await setPasses(page, 2);
+      await page.click('#train-main');
+      await page.waitForSelector('#train-main:has-text("Pause")');
+      await page.click('#train-main');
+      await page.waitForSelector('#train-main:has-text("Resume")');
+
+      const other = await page.context().newPage();
+      await other.goto(page.url());
+      await ready(other);
+      expect(await other.isVisible('#go-on')).toBe(false); // it is no earlier visit's
+      await useEmoji(other);
+      await setPasses(other, 1);
+      await other.click('#train-main');
+      await other.waitForSelector('.train .problem');
+      expect(await other.textContent('.train .problem')).toMatch(
+        /^Another tab of this browser is training.*then start again here\.$/,
+      );
+      expect(await violations(other)).toEqual([]);
+
+      await page.click('#train-main');
+      expect((await trainToEnd(page)).split('\n')).toHaveLength(2);
+      await other.click('#train-main');
+      expect((await trainToEnd(other)).split('\n')).toHaveLength(1);
+    },
+    patience * 3,
+  );
+
+  it(
     'trains on a CSV and pictures of your own',
     async () => {
       const page = await demo.open();

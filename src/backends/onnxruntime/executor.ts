@@ -75,6 +75,11 @@ export class Executor {
     return this.#executables.size;
   }
 
+  /** What runs, once it is loaded. */
+  get runtimeName(): string | undefined {
+    return this.#loaded?.name;
+  }
+
   /** Loads ONNX Runtime, if that has not been done. */
   runtime(): Promise<Runtime> {
     if (this.#runtime === undefined) {

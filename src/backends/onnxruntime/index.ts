@@ -73,7 +73,8 @@ function defined(options: RuntimeOptions): RuntimeOptions {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }
 
-function checkThreads(threads: number | undefined): void {
+/** @throws InputError where it is no number of threads */
+export function checkThreads(threads: number | undefined): void {
   if (threads === undefined || (Number.isInteger(threads) && threads >= 1)) return;
   throw new InputError(`onnxruntime: threads must be an integer of at least 1, got ${threads}`);
 }

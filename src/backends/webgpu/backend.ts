@@ -31,8 +31,9 @@ export interface Program {
   readonly dispatch: readonly [x: number, y: number, z: number];
 }
 
-/** The part of a GPUDevice that makes pipelines. */
+/** The part of a GPUDevice that makes pipelines, and tells of its end. */
 export interface Device {
+  readonly lost: Promise<{ readonly reason: string; readonly message: string }>;
   readonly limits: { readonly maxComputeWorkgroupsPerDimension: number };
   createShaderModule(descriptor: { code: string; label?: string }): object;
   createComputePipeline(descriptor: {

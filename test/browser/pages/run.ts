@@ -4,7 +4,7 @@ import { listFolder, openFile, recoverFolder } from '../../../src/weights/files.
 import { useBackend } from '../../../src/backends/select.js';
 import { messageOf } from '../../../src/errors.js';
 import { weightsOf } from '../../training/tiny.js';
-import type { Order, Said } from './runWorker.js';
+import type { Order, Said, Task } from './runWorker.js';
 
 /** Where a run is stopped: behind a step, or within the writing of a file. */
 export interface Stop {
@@ -22,8 +22,28 @@ export interface Ran {
 }
 
 /** Trains in a Worker; a stop by its step pauses it, within a write it is killed. */
-export async function train(order: Exclude<Order, 'pause'>, stop: Stop = {}): Promise<Ran> {
-  const worker = new Worker('/runWorker.js', { type: 'module' });
+export function train(order: Task, stop: Stop = {}): Promise<Ran> {
+  return follow(startWorker(), order, stop);
+}
+
+const startWorker = (): Worker => new Worker('/runWorker.js', { type: 'module' });
+
+/** Trains in a Worker, and in another one that is begun behind the first step of the first, in the same folder. */
+export async function contend(outputDir: string): Promise<{ first: Ran; second: Ran }> {
+  const worker = startWorker();
+  const stepped = new Promise<void>((resolve) =>
+    worker.addEventListener('message', ({ data }: MessageEvent<Said>) => {
+      if ('step' in data) resolve();
+    }),
+  );
+  const first = follow(worker, { outputDir, holdAt: 3 });
+  await stepped;
+  const second = await train({ outputDir, resume: true });
+  worker.postMessage('go on' satisfies Order, []);
+  return { first: await first, second };
+}
+
+async function follow(worker: Worker, order: Task, stop: Stop = {}): Promise<Ran> {
   const losses: (number | null)[] = [];
   let [last, longestGap, turns] = [performance.now(), 0, 0];
   const timer = setInterval(() => {

@@ -3,10 +3,20 @@ import { messageOf } from '../../../src/errors.js';
 import { Trainer } from '../../../src/training/trainer.js';
 import { tinyData, tinyModel } from '../../training/tiny.js';
 
-/** What the page asks of the worker: to train, or to pause. */
+/** What the page asks of the worker: to train, to pause, or to go on behind the step that it holds at. */
 export type Order =
-  | { readonly outputDir: string; readonly resume?: boolean; readonly slowWrites?: boolean }
-  | 'pause';
+  | {
+      readonly outputDir: string;
+      readonly resume?: boolean;
+      readonly slowWrites?: boolean;
+      /** The step behind which it waits to be told to go on. */
+      readonly holdAt?: number;
+    }
+  | 'pause'
+  | 'go on';
+
+/** What it is to train. */
+export type Task = Exclude<Order, string>;
 
 /** What the worker says. */
 export type Said =
@@ -21,6 +31,8 @@ interface Scope {
 
 const scope = globalThis as unknown as Scope;
 const pause = new AbortController();
+let goOn: () => void = () => {};
+const toldToGoOn = new Promise<void>((resolve) => (goOn = resolve));
 
 /** Tells of every file that begins to be written or moved, and leaves the page time to die within it. */
 function slowDown(): void {
@@ -37,7 +49,7 @@ function slowDown(): void {
   }
 }
 
-async function train({ outputDir, resume, slowWrites }: Exclude<Order, 'pause'>): Promise<void> {
+async function train({ outputDir, resume, slowWrites, holdAt }: Task): Promise<void> {
   if (slowWrites === true) slowDown();
   await useBackend('cpu');
   const trainer = new Trainer(await tinyModel(), {
@@ -48,7 +60,10 @@ async function train({ outputDir, resume, slowWrites }: Exclude<Order, 'pause'>)
     outputDir,
     resume,
     onWarning: () => {},
-    onStep: ({ step, loss }) => scope.postMessage({ step, loss }, []),
+    onStep: async ({ step, loss }) => {
+      scope.postMessage({ step, loss }, []);
+      if (step === holdAt) await toldToGoOn;
+    },
   });
   const told = await trainer
     .fit(tinyData(20), { validation: tinyData(6, 2), signal: pause.signal })
@@ -58,5 +73,6 @@ async function train({ outputDir, resume, slowWrites }: Exclude<Order, 'pause'>)
 
 scope.addEventListener('message', ({ data }) => {
   if (data === 'pause') pause.abort(new Error('paused'));
+  else if (data === 'go on') goOn();
   else void train(data);
 });

@@ -1,0 +1,48 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { useBackend } from '../../src/backends/select.js';
+import { Trainer } from '../../src/training/trainer.js';
+import type { TrainerOptions } from '../../src/training/trainer.js';
+import { tinyData, tinyModel } from './tiny.js';
+
+const folder = await mkdtemp(join(tmpdir(), 'run-folder-'));
+beforeAll(() => useBackend('cpu'));
+afterAll(() => rm(folder, { recursive: true }));
+
+const outputDir = join(folder, 'run');
+
+async function fit(options: TrainerOptions): Promise<number> {
+  const model = await tinyModel();
+  const calibration = { data: 'tiny', heads: {} };
+  model.calibration = calibration;
+  const trainer = new Trainer(model, { batchSize: 4, outputDir, ...options });
+  try {
+    return (await trainer.fit(tinyData(8))).length;
+  } catch (error) {
+    expect(model.calibration, 'of a model that was not trained').toBe(calibration);
+    throw error;
+  } finally {
+    model.dispose();
+  }
+}
+
+test('a folder is one run’s at a time, and free when that ends', async () => {
+  let [refusal, done]: string[] = [];
+  const onStep = async ({ step }: { step: number }): Promise<void> => {
+    if (step !== 2) return;
+    refusal = await fit({ epochs: 2, overwrite: true }).then(
+      String,
+      (error: Error) => error.message,
+    );
+    done = String(await fit({ epochs: 1, outputDir: `${outputDir}2` }));
+  };
+  expect(await fit({ epochs: 2, onStep })).toBe(2);
+  expect(refusal).toMatch(
+    /^trainer: outputDir must be a folder that no other run writes to, and one writes to '.*run' now/,
+  );
+  expect(done).toBe('1');
+  await expect(fit({ epochs: 2 })).rejects.toThrow(/must not hold a run yet/); // which frees it, too
+  expect(await fit({ epochs: 2, overwrite: true })).toBe(2);
+});
