@@ -1,13 +1,15 @@
 /**
- * How good a model gets on posts of a text and a photo: BERT fine-tuned, the ResNet frozen and its features cached, mean
- * of some seeds. Epochs are chosen on the validation rows; the calibration is fitted on one half of these and measured
- * on the other, and the other way round. What was measured is kept, so a bench that is stopped goes on where it was.
+ * How good a model gets on posts of a text and a photo: the upper layers of BERT fine-tuned, the layers below and the
+ * ResNet frozen, what they say computed once. Mean of some seeds; epochs are chosen on the validation rows; calibration is
+ * fitted on one half of these and measured on the other, and the other way round. What was measured is kept, so a bench
+ * that is stopped goes on where it was.
  *
  *     DATA=folder TEXT=folder IMAGE=folder npm run bench:mvsa -- [--fusion NAME | --mode text] [--seeds 1,2,3]
- *         [--epochs N] [--rate 1e-4] [--head-rate 1e-3] [--out folder, default results/mvsa] [--threads N]
+ *         [--epochs N] [--rate 1e-4] [--head-rate 1e-3] [--below N, default 3] [--out folder, default results/fusions]
+ *         [--threads N]
  *
  * DATA is a folder with train.csv and val.csv (rows of val.csv are left out of the training), TEXT and IMAGE are folders
- * of pretrained encoders.
+ * of pretrained encoders. The features in `out` are those of bench:fusions.
  */
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -23,6 +25,15 @@ import type { TrainingOptions } from '../src/training/options.js';
 import type { ModeAnswers } from '../src/training/rowAnswers.js';
 import { Trainer } from '../src/training/trainer.js';
 import { Results, deviation, mean } from './results.js';
+import {
+  StoredImage,
+  UpperBert,
+  maxLength,
+  rowProcessor,
+  rowTokenizer,
+  rowsOf,
+  storedFeatures,
+} from './storedFeatures.js';
 
 const { values: flags } = parseArgs({
   options: {
@@ -32,7 +43,12 @@ const { values: flags } = parseArgs({
     epochs: { type: 'string', default: '5' },
     rate: { type: 'string', default: '1e-4' },
     'head-rate': { type: 'string', default: '1e-3' },
-    out: { type: 'string', default: 'results/mvsa' },
+    below: { type: 'string', default: '3' },
+    decay: { type: 'string', default: '0.9' },
+    smoothing: { type: 'string', default: '0.1' },
+    ema: { type: 'string', default: '0' },
+    batch: { type: 'string', default: '32' },
+    out: { type: 'string', default: 'results/fusions' },
     threads: { type: 'string' },
   },
 });
@@ -42,20 +58,23 @@ const [data, text, image] = ['DATA', 'TEXT', 'IMAGE'].map((name) => {
   return folder;
 }) as [string, string, string];
 const mode = flags.mode === 'text' ? 'text' : 'both';
+const below = Number(flags.below);
 const out = resolve(flags.out);
 
 /** The recipe: the same for every fusion, and for text alone. */
 const recipe: TrainingOptions = {
   mode,
   epochs: Number(flags.epochs),
-  batchSize: 32,
+  batchSize: Number(flags.batch),
   learningRate: Number(flags.rate),
   headLearningRate: Number(flags['head-rate']),
-  layerDecay: 0.9,
-  labelSmoothing: 0.1,
-  maxLength: 64,
-  freeze: { image: true, parameters: ['text_encoder.embeddings.*'] },
+  layerDecay: Number(flags.decay),
+  labelSmoothing: Number(flags.smoothing),
+  ema: Number(flags.ema),
+  maxLength,
 };
+
+const described = JSON.stringify({ below, ...recipe });
 
 /** What one run came to, on the validation rows. */
 interface Result {
@@ -80,33 +99,57 @@ interface Result {
 
 const results = new Results<Result>(join(out, 'mvsa.jsonl'));
 
-async function run(name: string, seed: number): Promise<Result> {
-  const train = await CsvDataset.open(join(data, 'train.csv'), { exclude: 'val.csv' });
-  const validation = await CsvDataset.open(join(data, 'val.csv'), { labels: train.labels });
-  const model = await BertResNetModel.create({
+const train = await CsvDataset.open(join(data, 'train.csv'), { exclude: 'val.csv' });
+const validation = await CsvDataset.open(join(data, 'val.csv'), { labels: train.labels });
+
+/** What does not change from seed to seed. */
+async function prepare() {
+  const encoder = await BertEncoder.fromPretrained(text, { pooling: 'mean' });
+  const tokenizer = await BertTokenizer.fromPretrained(text);
+  const splits = [train, validation];
+  const stored = await storedFeatures(join(out, 'mvsa.safetensors'), splits, () =>
+    BertResNetModel.create({ labels: train.labels, text: encoder, tokenizer, image }),
+  );
+  const states = await UpperBert.states(
+    join(out, `mvsa-layer${below}.safetensors`),
+    splits,
+    { encoder, tokenizer },
+    below,
+  );
+  return {
+    ...{ encoder, stored, states },
+    tokenizer: await rowTokenizer(stored.text.shape[0]),
+    train: await rowsOf(train, 0, stored),
+    validation: await rowsOf(validation, train.size, stored),
+  };
+}
+
+type Prepared = Awaited<ReturnType<typeof prepare>>;
+
+async function run(name: string, seed: number, rows: Prepared): Promise<Result> {
+  const { encoder, stored, states, tokenizer } = rows;
+  const model = new BertResNetModel({
     labels: train.labels,
-    text: await BertEncoder.fromPretrained(text, { pooling: 'mean' }),
-    tokenizer: await BertTokenizer.fromPretrained(text),
-    image,
-    fusion: flags.fusion,
-    seed,
+    text: UpperBert.from(states, encoder, below),
+    image: new StoredImage(stored),
+    ...{ tokenizer, fusion: flags.fusion, seed },
+    processor: rowProcessor(),
   });
   const before = process.cpuUsage();
-  const cacheFeatures = mode === 'both' ? join(out, 'features') : false;
   const curve: number[] = [];
-  const history = await new Trainer(model, { ...recipe, seed, cacheFeatures }).fit(train, {
-    validation,
+  const history = await new Trainer(model, { ...recipe, seed }).fit(rows.train, {
+    validation: rows.validation,
     onEpoch: ({ epoch, loss, validation: figures }) => {
       curve.push(figures!.accuracy!);
       console.error(name, seed, epoch, loss.toFixed(3), JSON.stringify(figures!.modes));
     },
   });
   const { user, system } = process.cpuUsage(before);
-  const answers = await answerRows(model, validation, { mode, maxLength: 64 });
+  const answers = await answerRows(model, rows.validation, { mode, maxLength });
   const report = answers.report();
   const ofAll = answers.in(mode);
   const result = {
-    ...{ name, seed, recipe: JSON.stringify(recipe), curve },
+    ...{ name, seed, recipe: described, curve },
     bestEpoch: history.findLast((record) => record.best)!.epoch,
     ...{ accuracy: report.accuracy, macroF1: report.macroF1, ece: report.ece },
     ...{ text: report.modes.text?.accuracy, image: report.modes.image?.accuracy },
@@ -146,10 +189,11 @@ const percent = (values: readonly number[]): string =>
 
 await useBackend('onnxruntime', flags.threads ? { threads: Number(flags.threads) } : {});
 const name = mode === 'text' ? 'text only' : flags.fusion;
+let prepared: Prepared | undefined;
 for (const seed of flags.seeds.split(',').map(Number)) {
-  const known = { name, seed, recipe: JSON.stringify(recipe) };
+  const known = { name, seed, recipe: described };
   if (results.having(known).length > 0) continue;
-  const result = await run(name, seed);
+  const result = await run(name, seed, (prepared ??= await prepare()));
   results.add(result);
   console.error(JSON.stringify(result));
 }

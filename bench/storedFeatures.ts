@@ -7,10 +7,13 @@ import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { batches, toTensors } from '../src/datasets/batch.js';
+import type { Batch, BatchOptions } from '../src/datasets/batch.js';
 import type { Dataset } from '../src/datasets/example.js';
 import { datasetFrom } from '../src/datasets/exampleDataset.js';
 import { ImageProcessor } from '../src/datasets/image.js';
 import { BertTokenizer } from '../src/datasets/tokenizer.js';
+import { BertEncoder } from '../src/encoders/bert.js';
+import type { BertConfig } from '../src/encoders/bertConfig.js';
 import type { ImageEncoder, TextEncoder, TextInput } from '../src/encoders/encoder.js';
 import type { BertResNetModel } from '../src/model.js';
 import { Module } from '../src/nn/module.js';
@@ -39,10 +42,7 @@ export async function storedFeatures(
   datasets: readonly Dataset[],
   makeModel: () => Promise<BertResNetModel>,
 ): Promise<Stored> {
-  if (!existsSync(path)) {
-    await mkdir(dirname(path), { recursive: true });
-    await compute(path, datasets, await makeModel());
-  }
+  if (!existsSync(path)) await compute(path, datasets, await makeModel());
   return (await readSafetensors(path)) as unknown as Stored;
 }
 
@@ -50,6 +50,31 @@ async function compute(
   path: string,
   datasets: readonly Dataset[],
   model: BertResNetModel,
+): Promise<void> {
+  model.freeze({ text: true, image: true });
+  const { tokenizer, processor } = model;
+  await keep(path, datasets, { tokenizer, processor }, (batch) => {
+    const inputs = toTensors(batch);
+    const { text, image, imageRegions, textTokens, textMask } = model.encode(
+      inputs,
+      { mode: 'both' },
+      'sequences',
+    );
+    const mask = tf.cast(textMask!, 'float32');
+    return {
+      ...{ text: text!, image: image!, regions: imageRegions! },
+      tokens: tf.mul(textTokens!, tf.expandDims(mask, 2)),
+      lengths: tf.sum(mask, 1),
+    };
+  });
+}
+
+/** Writes what a function says of all batches, [rows, ...] each. */
+async function keep(
+  path: string,
+  datasets: readonly Dataset[],
+  readers: Pick<BatchOptions, 'tokenizer' | 'processor'>,
+  encode: (batch: Batch) => Record<string, tf.Tensor>,
 ): Promise<void> {
   const rows = datasets.reduce((sum, { size }) => sum + size, 0);
   const tables = new Map<string, { shape: number[]; values: Float32Array }>();
@@ -59,28 +84,11 @@ async function compute(
       tables.set(name, { shape: [rows, ...shape], values: new Float32Array(rows * size) });
     tables.get(name)!.values.set(values, row * size);
   };
-  model.freeze({ text: true, image: true });
-  const { tokenizer, processor } = model;
   let done = 0;
   for (const dataset of datasets) {
-    const options = { batchSize: 32, tokenizer, processor, maxLength, padToMultipleOf: maxLength };
+    const options = { batchSize: 32, maxLength, padToMultipleOf: maxLength, ...readers };
     for await (const batch of batches(dataset, options)) {
-      const features = tf.tidy(() => {
-        const { textTokens, textMask, ...rest } = model.encode(
-          toTensors(batch),
-          { mode: 'both' },
-          'sequences',
-        );
-        const tokens = tf.mul(textTokens!, tf.expandDims(tf.cast(textMask!, 'float32'), 2));
-        const lengths = tf.sum(tf.cast(textMask!, 'float32'), 1);
-        return {
-          text: rest.text!,
-          image: rest.image!,
-          regions: rest.imageRegions!,
-          tokens,
-          lengths,
-        };
-      });
+      const features = tf.tidy(() => encode(batch));
       for (const [name, tensor] of Object.entries(features))
         put(name, done, tensor.shape, (await tensor.data()) as Float32Array);
       tf.dispose(features);
@@ -88,6 +96,7 @@ async function compute(
       if (done % 320 === 0) console.error(`features: ${done} of ${rows} rows`);
     }
   }
+  await mkdir(dirname(path), { recursive: true });
   await writeSafetensors(path, Object.fromEntries(tables));
 }
 
@@ -190,4 +199,57 @@ export class StoredImage extends Module implements ImageEncoder {
 function numbersOf(image: tf.Tensor4D): tf.Tensor1D {
   const bytes = tf.reshape<tf.Rank.R2>(image, [-1, 3]);
   return tf.cast(tf.sum<tf.Tensor1D>(tf.mul(bytes, tf.tensor1d([1, 256, 65536])), 1), 'int32');
+}
+
+/**
+ * BERT whose embeddings and first layers are frozen and were computed once: the layers above them are its own, and trained.
+ */
+export class UpperBert extends BertEncoder {
+  readonly #states: tf.Tensor3D;
+
+  private constructor(states: tf.Tensor3D, config: Partial<BertConfig>) {
+    super(config, { initialize: false });
+    this.#states = states;
+    this.embeddings.frozen = true;
+  }
+
+  /** What leaves the layer `below` of every row, from a file, which is made where it is not there yet. */
+  static async states(
+    path: string,
+    datasets: readonly Dataset[],
+    whole: { readonly encoder: BertEncoder; readonly tokenizer: BertTokenizer },
+    below: number,
+  ): Promise<tf.Tensor3D> {
+    if (!existsSync(path)) {
+      const { encoder, tokenizer } = whole;
+      await keep(path, datasets, { tokenizer }, (batch) => {
+        const { text } = toTensors(batch);
+        return { states: encoder.hiddenStates(text!, { training: false })[below]! };
+      });
+    }
+    return (await readSafetensors(path))['states'] as tf.Tensor3D;
+  }
+
+  /** The layers from `below` on, with the weights that they have in the whole. */
+  static from(states: tf.Tensor3D, whole: BertEncoder, below: number): UpperBert {
+    const { config } = whole;
+    const numHiddenLayers = config.numHiddenLayers - below;
+    const upper = new UpperBert(states, { ...config, numHiddenLayers, vocabSize: 1 });
+    const weights = whole.stateDict();
+    const own = Object.entries(weights).flatMap(([name, value]) => {
+      const layer = /^encoder\.layer\.(\d+)\.(.*)$/.exec(name);
+      const index = layer === null ? -1 : Number(layer[1]) - below;
+      return index < 0 ? [] : [[`encoder.layer.${index}.${layer![2]}`, value] as const];
+    });
+    upper.loadStateDict(Object.fromEntries(own), { strict: false });
+    tf.dispose(weights);
+    return upper;
+  }
+
+  override embedText({ inputIds }: TextInput): tf.Tensor3D {
+    return tf.tidy(() => {
+      const states = tf.gather(this.#states, rowNumbers(inputIds));
+      return tf.slice(states, [0, 0, 0], [-1, inputIds.shape[1], -1]);
+    });
+  }
 }

@@ -62,18 +62,13 @@ async function answers(
   rows: readonly number[],
 ): Promise<[own: Int32Array, text: Int32Array, image: Int32Array]> {
   const found = tf.tidy(() => {
-    const { text, image } = encodeBatch(model, batch, { mode: 'both' });
-    const take = (x: tf.Tensor2D, order: readonly number[]): tf.Tensor2D =>
-      tf.gather(x, tf.tensor1d([...order], 'int32'));
+    const features = encodeBatch(model, batch, { mode: 'both' });
     const next = [...rows.slice(1), rows[0]!];
-    const classify = (features: Features): tf.Tensor =>
-      tf.argMax(model.classify(features, { mode: 'both' }), 1);
-    const [ownText, ownImage] = [take(text!, rows), take(image!, rows)];
-    return [
-      classify({ text: ownText, image: ownImage }),
-      classify({ text: take(text!, next), image: ownImage }),
-      classify({ text: ownText, image: take(image!, next) }),
-    ];
+    const answer = (texts: readonly number[], images: readonly number[]): tf.Tensor => {
+      const mixed = { ...take(features, 'text', texts), ...take(features, 'image', images) };
+      return tf.argMax(model.classify(mixed, { mode: 'both' }), 1);
+    };
+    return [answer(rows, rows), answer(next, rows), answer(rows, next)];
   });
   try {
     const values = await Promise.all(found.map((tensor) => tensor.data() as Promise<Int32Array>));
@@ -81,6 +76,15 @@ async function answers(
   } finally {
     tf.dispose(found);
   }
+}
+
+/** All that is known of one input, its sequences and their mask included, of some rows in their order. */
+function take(features: Features, input: 'text' | 'image', rows: readonly number[]): Features {
+  const parts = Object.entries(features).filter(([name]) => name.startsWith(input));
+  const taken = parts.map(([name, x]: [string, tf.Tensor | undefined]) => {
+    return [name, x && tf.gather(x, tf.tensor1d([...rows], 'int32'))];
+  });
+  return Object.fromEntries(taken) as Features;
 }
 
 /** What is to be said of a model that ignores one of its inputs; undefined where it uses both. */

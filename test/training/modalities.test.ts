@@ -9,7 +9,7 @@ import { ImageProcessor } from '../../src/datasets/image.js';
 import type { BertResNetModel } from '../../src/model.js';
 import { Random } from '../../src/nn/random.js';
 import { batchLoss } from '../../src/training/batchLoss.js';
-import { evaluate } from '../../src/training/evaluate.js';
+import { answerRows, evaluate } from '../../src/training/evaluate.js';
 import { droppedInputs } from '../../src/training/modalityDropout.js';
 import { modulate, modulationCoefficients } from '../../src/training/modulation.js';
 import { measureReliance, relianceWarning } from '../../src/training/reliance.js';
@@ -203,6 +203,35 @@ describeBackends('reliance', () => {
     expect(warnings).toHaveLength(1);
     expect(warnings[0]).toContain('the picture is ignored');
     mask.dispose();
+    model.dispose();
+  });
+
+  test.each(['mlp', 'transformer'])('%s: is what other rows make of answers', async (type) => {
+    const fusion = type === 'transformer' ? { type, dim: 8, heads: 2, layers: 1 } : type;
+    const model = await tinyModel({ fusion });
+    await new Trainer(model, quick).fit(tinyData(30), { validation: tinyData(12, 2) });
+    const rows = tinyRows(24, 2);
+    const next = (i: number): LabelledExample => rows[(i + 1) % rows.length]!;
+    const predictions = async (examples: readonly LabelledExample[]): Promise<Int32Array> =>
+      (await answerRows(model, datasetFrom(examples, { labels }))).in('both').predictions;
+    const own = await predictions(rows);
+    const others = {
+      text: await predictions(rows.map((row, i) => ({ ...row, text: next(i).text }))),
+      image: await predictions(rows.map((row, i) => ({ ...row, image: next(i).image }))),
+    };
+    const share = (answers: Int32Array): number =>
+      answers.filter((answer, row) => answer !== own[row]).length / rows.length;
+    const reliance = await measureReliance(model, datasetFrom(rows, { labels }), {}, {});
+    expect(reliance).toEqual({ text: share(others.text), image: share(others.image) });
+    expect(reliance!.text + reliance!.image).toBeGreaterThan(0);
+    model.dispose();
+  });
+
+  test('is known of a fusion that runs the layers of BERT', async () => {
+    const model = await tinyModel({ fusion: 'mmbt' });
+    const share: unknown = expect.any(Number);
+    const reliance = await measureReliance(model, datasetFrom(tinyRows(8), { labels }), {}, {});
+    expect(reliance).toEqual({ text: share, image: share });
     model.dispose();
   });
 
