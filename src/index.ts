@@ -62,7 +62,15 @@ export type {
   ImageReader,
   TextReader,
 } from './datasets/batch.js';
-export type { FeatureReader, HostFeatures, KnownFeatures } from './datasets/features.js';
+export type {
+  FeatureExtractors,
+  FeatureReader,
+  HostFeatures,
+  ImageExtractor,
+  KnownFeatures,
+  PixelValues,
+  TextExtractor,
+} from './datasets/features.js';
 
 // Encoders
 export { BertEmbeddings, BertEncoder, BertLayer } from './encoders/bert.js';
@@ -73,6 +81,10 @@ export { ResNetBlock } from './encoders/resnetBlock.js';
 export type { OutputLayer, ResNetOptions } from './encoders/resnet.js';
 export { resNetConfig, resNetConfigFromJson, resNetSizes } from './encoders/resnetConfig.js';
 export type { ResNetConfig } from './encoders/resnetConfig.js';
+export { TransformersImageEncoder, TransformersTextEncoder } from './encoders/transformers.js';
+export type { TransformersConfig, TransformersOptions } from './encoders/transformers.js';
+export type { HostPooling } from './encoders/hostPooling.js';
+export type { TransformersLoading } from './encoders/transformersPackage.js';
 export type {
   EncoderConfig,
   ImageEncoder,

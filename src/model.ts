@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Calibration } from './calibration.js';
 import type { ImageProcessor } from './datasets/image.js';
 import type { BertTokenizer } from './datasets/tokenizer.js';
+import type { FeatureExtractors } from './datasets/features.js';
 import { BertEncoder } from './encoders/bert.js';
 import type { ImageEncoder, TextEncoder } from './encoders/encoder.js';
 import { ResNetFeatureModel } from './encoders/resnet.js';
@@ -19,6 +20,7 @@ import {
   defaultLabels,
   encodeImage,
   encodeText,
+  extractorsOf,
   lendLayers,
   sizesOf,
 } from './modelInput.js';
@@ -70,11 +72,11 @@ export class BertResNetModel extends Module {
     this.tokenizer = options.tokenizer;
     this.processor = options.processor;
     this.calibration = options.calibration;
-    this.textEncoder = this.child(
+    this.textEncoder = this.child<TextEncoder>(
       'text_encoder',
       text instanceof Module ? text : (scope) => new BertEncoder(text, scope),
     );
-    this.visualEncoder = this.child(
+    this.visualEncoder = this.child<ImageEncoder>(
       'visual_encoder',
       image instanceof Module ? image : (scope) => new ResNetFeatureModel({ config: image }, scope),
     );
@@ -180,6 +182,11 @@ export class BertResNetModel extends Module {
   ): Promise<string[] | Uint8Array> {
     const isPath = typeof first === 'string' || first instanceof URL;
     return isPath ? writeOnnx(this, first, options) : onnxBytes(this, first);
+  }
+
+  /** The encoders that read rows as they are: for these inputs there is neither tokenizer nor processor. */
+  get extractors(): FeatureExtractors {
+    return extractorsOf(this.textEncoder, this.visualEncoder);
   }
 
   /** The number of tokens at which texts are cut: what is asked for, within what tokenizer and encoder take. */

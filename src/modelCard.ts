@@ -1,3 +1,5 @@
+import type { EncoderConfig } from './encoders/encoder.js';
+import type { TransformersConfig } from './encoders/transformers.js';
 import type { BertResNetModel } from './model.js';
 import type { Mode } from './fusion/fusion.js';
 import type { ReportData, TestedRows } from './report/reportData.js';
@@ -18,8 +20,8 @@ ${labels.map((label) => `- ${code(label)}`).join('\n')}
 
 | part | what |
 |---|---|
-| text encoder | ${code(text.modelType)}, ${model.textEncoder.featureSize} features |
-| image encoder | ${code(image.modelType)}, ${model.visualEncoder.featureSize} features |
+| text encoder | ${encoderName(text)}, ${model.textEncoder.featureSize} features |
+| image encoder | ${encoderName(image)}, ${model.visualEncoder.featureSize} features |
 | fusion | ${code(fusion.type)} |
 | parameters | ${parameterCount(model)} |
 
@@ -30,13 +32,29 @@ const model = await BertResNetModel.fromPretrained('path/to/this/folder');
 const [answer] = await model.predict([{ text: '...', image: 'picture.jpg' }]);
 \`\`\`
 
-\`model.safetensors\` holds the weights under PyTorch's names and in PyTorch's layouts.`,
+${elsewhere(text, image)}\`model.safetensors\` holds the weights under PyTorch's names and in PyTorch's layouts.`,
     report && dataSection(report),
     report?.test && figuresSection(report.test, labels),
     calibrationSection(model),
     report?.test && limitsSection(model, report, report.test),
   ];
   return `${parts.filter((part) => part !== undefined).join('\n\n')}\n`;
+}
+
+/** Its family, and the model where that is not in this folder. */
+function encoderName(config: EncoderConfig): string {
+  const { model, revision } = config as Partial<TransformersConfig>;
+  if (model === undefined) return code(config.modelType);
+  return `${code(model)} (revision ${code(revision!)}, run by ${config.modelType}.js)`;
+}
+
+/** What is needed beside this folder. */
+function elsewhere(...encoders: readonly EncoderConfig[]): string {
+  if (encoders.every(({ modelType }) => modelType !== 'transformers')) return '';
+  return (
+    'A frozen encoder is not in this folder: it is loaded by its name, and `npm install @huggingface/transformers` ' +
+    'installs what runs it. '
+  );
 }
 
 /** The YAML in which the Hub looks for figures; every string is quoted as JSON, which is YAML too. */

@@ -10,6 +10,8 @@ import { ResNetFeatureModel } from './encoders/resnet.js';
 import type { OutputLayer } from './encoders/resnet.js';
 import { resNetSizes } from './encoders/resnetConfig.js';
 import type { ResNetConfig } from './encoders/resnetConfig.js';
+import { TransformersImageEncoder, TransformersTextEncoder } from './encoders/transformers.js';
+import type { TransformersConfig } from './encoders/transformers.js';
 import { InputError } from './errors.js';
 import type { DirectoryHandle } from './files/fileTree.js';
 import type { BertResNetModel } from './model.js';
@@ -98,8 +100,8 @@ export async function readModel(
       hiddenSize: config.hiddenSize,
       seed: config.seed,
       calibration: readCalibration(config.calibration, files.source),
-      text: options.text ?? textEncoder(config.text, files.source),
-      image: options.image ?? imageEncoder(config.image, files.source),
+      text: options.text ?? (await textEncoder(config.text, files.source)),
+      image: options.image ?? (await imageEncoder(config.image, files.source)),
       fusion: options.fusion ?? config.fusion,
       initialize: false,
       tokenizer,
@@ -125,12 +127,16 @@ function checkConfig(json: object, source: string): ModelConfig {
   return json as ModelConfig;
 }
 
-function textEncoder({ modelType, ...config }: EncoderConfig, source: string): TextEncoder {
+async function textEncoder(saved: EncoderConfig, source: string): Promise<TextEncoder> {
+  const { modelType, ...config } = saved;
+  if (isTransformers(saved)) return TransformersTextEncoder.fromConfig(saved);
   if (modelType !== 'bert') throw foreignEncoder('text', modelType, source);
   return new BertEncoder(config as Partial<BertConfig>, { initialize: false });
 }
 
-function imageEncoder({ modelType, ...config }: EncoderConfig, source: string): ImageEncoder {
+async function imageEncoder(saved: EncoderConfig, source: string): Promise<ImageEncoder> {
+  const { modelType, ...config } = saved;
+  if (isTransformers(saved)) return TransformersImageEncoder.fromConfig(saved);
   if (modelType !== 'resnet') throw foreignEncoder('image', modelType, source);
   const { outputLayer, imageSize, ...geometry } = config as ResNetConfig & {
     outputLayer: OutputLayer;
@@ -140,6 +146,10 @@ function imageEncoder({ modelType, ...config }: EncoderConfig, source: string): 
     { config: geometry, outputLayer, imageSize },
     { initialize: false },
   );
+}
+
+function isTransformers(config: EncoderConfig): config is TransformersConfig {
+  return config.modelType === 'transformers';
 }
 
 function foreignEncoder(kind: 'text' | 'image', family: string, source: string): InputError {

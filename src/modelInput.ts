@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import type { FeatureExtractors, ImageExtractor, TextExtractor } from './datasets/features.js';
 import { bertConfig } from './encoders/bertConfig.js';
 import { requireInteger } from './encoders/config.js';
 import type { ImageEncoder, TextEncoder, TextInput } from './encoders/encoder.js';
@@ -22,6 +23,14 @@ export function checkOptions({ labels, text, image, fusion, hiddenSize }: ModelO
   if (text !== undefined && !(text instanceof Module)) bertConfig(text);
   if (image !== undefined && !(image instanceof Module)) resNetConfig(image);
   if (fusion !== undefined && !(fusion instanceof Fusion)) checkFusion(fusion);
+}
+
+/** The encoders that read rows as they are, outside of TensorFlow.js. */
+export function extractorsOf(text: TextEncoder, image: ImageEncoder): FeatureExtractors {
+  return {
+    ...(text.extractTexts && { text: text as TextExtractor }),
+    ...(image.extractImages && { image: image as ImageExtractor }),
+  };
 }
 
 /** There must be at least two labels, each a text of its own. */

@@ -2,11 +2,12 @@ import * as tf from '@tensorflow/tfjs-core';
 import { temperatureOf, thresholdFor } from './calibration.js';
 import type { Calibration } from './calibration.js';
 import type { ImageSource } from './datasets/example.js';
+import type { FeatureExtractors, HostFeatures, PixelValues } from './datasets/features.js';
 import type { ImageProcessor } from './datasets/image.js';
 import { tokenLengths } from './datasets/rowLengths.js';
 import type { BertTokenizer } from './datasets/tokenizer.js';
 import { InputError, messageOf } from './errors.js';
-import type { Mode } from './fusion/fusion.js';
+import type { Features, Mode } from './fusion/fusion.js';
 import type { BertResNetModel } from './model.js';
 import { chooseMode } from './modelInput.js';
 import type { ModelInput } from './modelOptions.js';
@@ -56,15 +57,21 @@ export interface RowReader {
   readonly tokenizer?: BertTokenizer;
   readonly processor?: ImageProcessor;
   readonly calibration?: Calibration;
+  /** What reads rows in the place of tokenizer and processor. */
+  readonly extractors?: FeatureExtractors;
   /** The number of tokens at which texts are cut. */
   textLength(asked?: number): number | undefined;
 }
 
-/** The probabilities of a batch, row-major [batch, labels], from logits divided by a temperature. */
+/**
+ * The probabilities of a batch, row-major [batch, labels], from logits divided by a temperature; `features` are those
+ * of inputs that an extractor read.
+ */
 export type Classify = (
   inputs: ModelInput,
   mode: Mode,
   temperature: number,
+  features: HostFeatures,
 ) => Promise<ArrayLike<number>>;
 
 /** `predictRows` with a model that computes in TensorFlow.js. */
@@ -73,16 +80,36 @@ export function predict(
   rows: readonly RawInput[],
   options?: PredictOptions,
 ): Promise<Prediction[]> {
-  return predictRows(model, rows, options, async (inputs, mode, temperature) => {
-    const probabilities = tf.tidy(() =>
-      tf.softmax(tf.div(model.forward(inputs, { mode }), temperature)),
-    );
+  return predictRows(model, rows, options, async (inputs, mode, temperature, extracted) => {
+    const probabilities = tf.tidy(() => {
+      const features = {
+        ...encodeRead(model, inputs, mode),
+        ...(extracted.text && { text: toTensor(extracted.text, model.textEncoder) }),
+        ...(extracted.image && { image: toTensor(extracted.image, model.visualEncoder) }),
+      };
+      return tf.softmax(tf.div(model.classify(features, { mode }), temperature));
+    });
     try {
       return await probabilities.data();
     } finally {
       probabilities.dispose();
     }
   });
+}
+
+/** The features of the inputs that are there, of those that a mode reads. */
+function encodeRead(model: BertResNetModel, inputs: ModelInput, mode: Mode): Features {
+  const { text, image } = inputs;
+  if (mode !== 'both' || (text && image)) {
+    return text || image ? model.encode(inputs, { mode }) : {};
+  }
+  const needs = model.fusion.needs;
+  if (text) return model.encode({ text }, { mode: 'text' }, needs);
+  return image ? model.encode({ image }, { mode: 'image' }, needs) : {};
+}
+
+function toTensor(values: Float32Array, { featureSize }: { featureSize: number }): tf.Tensor2D {
+  return tf.tensor2d(values, [values.length / featureSize, featureSize]);
 }
 
 /**
@@ -133,13 +160,14 @@ function modeOf(row: RawInput, position: number, asked?: Mode): Mode {
 }
 
 function requireReaders(model: RowReader, mode: Mode): void {
-  if (mode !== 'image' && model.tokenizer === undefined) {
+  const { text, image } = model.extractors ?? {};
+  if (mode !== 'image' && (model.tokenizer ?? text) === undefined) {
     throw new InputError(
       'predict: raw text needs a tokenizer, and the model has none; ' +
         'pass tokenizer: await BertTokenizer.fromPretrained(...) to the model',
     );
   }
-  if (mode !== 'text' && model.processor === undefined) {
+  if (mode !== 'text' && (model.processor ?? image) === undefined) {
     throw new InputError(
       'predict: raw pictures need a processor, and the model has none; ' +
         'pass processor: new ImageProcessor() to the model',
@@ -155,7 +183,7 @@ async function longestFirst(
   mode: Mode,
   maxLength?: number,
 ): Promise<readonly number[]> {
-  if (mode === 'image' || positions.length === 1) return positions;
+  if (mode === 'image' || model.extractors?.text || positions.length === 1) return positions;
   const texts = positions.map((position) => rows[position]!.text!);
   const lengths = await tokenLengths(texts, model.tokenizer!, model.textLength(maxLength));
   const order = [...positions.keys()].toSorted((a, b) => lengths[b]! - lengths[a]! || a - b);
@@ -169,10 +197,11 @@ async function predictBatch(
   options: PredictOptions,
   classify: Classify,
 ): Promise<Prediction[]> {
+  const features = await extractFeatures(model, rows, mode, options);
   const inputs = await readRows(model, rows, mode, options);
   try {
     const temperature = temperatureOf(model.calibration, mode);
-    const values = Array.from(await classify(inputs, mode, temperature));
+    const values = Array.from(await classify(inputs, mode, temperature, features));
     const count = model.labels.length;
     const thresholds = thresholdsOf(model, mode, options);
     return rows.map((_, i) => {
@@ -185,15 +214,38 @@ async function predictBatch(
   }
 }
 
+/** The features of the inputs that an extractor reads, of those that a mode needs. */
+async function extractFeatures(
+  model: RowReader,
+  rows: readonly RawInput[],
+  mode: Mode,
+  options: PredictOptions,
+): Promise<HostFeatures> {
+  const { text, image } = model.extractors ?? {};
+  const maxLength = model.textLength(options.maxLength);
+  const texts = rows.map((row) => row.text!);
+  const read = (source: ImageSource): Promise<PixelValues> => image!.readImage(source);
+  return {
+    ...(text && mode !== 'image' && { text: await text.extractTexts(texts, { maxLength }) }),
+    ...(image &&
+      mode !== 'text' && {
+        image: await image.extractImages(await Promise.all(rows.map((row) => read(row.image!)))),
+      }),
+  };
+}
+
 async function readRows(
   model: RowReader,
   rows: readonly RawInput[],
   mode: Mode,
   options: PredictOptions,
 ): Promise<ModelInput> {
+  const extractors = model.extractors ?? {};
   const image =
-    mode === 'text' ? undefined : await model.processor!.process(rows.map((row) => row.image!));
-  if (mode === 'image') return { image };
+    mode === 'text' || extractors.image
+      ? undefined
+      : await model.processor!.process(rows.map((row) => row.image!));
+  if (mode === 'image' || extractors.text) return { image };
   const texts = rows.map((row) => row.text!);
   const maxLength = model.textLength(options.maxLength);
   // Few lengths, so that an engine that compiles meets few shapes.

@@ -59,6 +59,7 @@ async function engine(folder: string): Promise<void> {
     entryPoints: [join(source, 'engine/worker.ts')],
     outfile: join(folder, 'engine.js'),
     alias: { bertresnet: join(root, 'src/index.ts') },
+    external: ['@huggingface/transformers'], // the page offers no encoders of other libraries
     plugins: [browserTwins],
   });
 }

@@ -1,12 +1,19 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { InputError } from '../errors.js';
 import { Random } from '../nn/random.js';
-import { checkAugmentation } from './augment.js';
+import { changedInputs, checkAugmentation } from './augment.js';
 import type { Augmentation } from './augment.js';
-import { readTexts } from './batchText.js';
+import { readTexts, textsOf } from './batchText.js';
 import type { Dataset, Example, ImageSource } from './example.js';
-import { readFeatures } from './features.js';
-import type { HostFeatures, KnownFeatures } from './features.js';
+import { extractRows, readFeatures } from './features.js';
+import type {
+  FeatureExtractors,
+  HostFeatures,
+  ImageExtractor,
+  KnownFeatures,
+  PixelValues,
+  TextExtractor,
+} from './features.js';
 import { Gate, prefetch } from './prefetch.js';
 
 /** Token ids of a batch on the host, row-major [size, length]. */
@@ -41,7 +48,7 @@ export interface Batch {
   readonly hasImage: readonly boolean[];
   /** An index into the labels for each row; -1 where the row has none. */
   readonly labels: Int32Array;
-  /** Features that were known, instead of the text or the picture. */
+  /** Features that were known or extracted, instead of the text or the picture. */
   readonly features?: HostFeatures;
   /**
    * The positions whose picture could not be read and is treated as missing, where the policy
@@ -86,6 +93,8 @@ export interface BatchOptions {
   readonly processor?: ImageReader;
   /** Inputs whose features are known: these are read, and neither tokenised nor decoded. */
   readonly features?: KnownFeatures;
+  /** Inputs whose features are not known and are extracted, in the place of tokenizer and processor. */
+  readonly extractors?: FeatureExtractors;
   /** What is read of a row; by default what there is a reader for. */
   readonly mode?: 'text' | 'image' | 'both';
   /** The number of tokens at which texts are cut. */
@@ -143,6 +152,7 @@ export function batches(
   if (options.augment) checkAugmentation(options.augment);
   const order = options.order ?? Int32Array.from({ length: dataset.size }, (_, i) => i);
   const count = Math.max(0, Math.ceil(order.length / batchSize) - start);
+  if (options.augment) requireOwnPictures(options.augment, readers.imageExtractor);
   const gate = new Gate(decodedAtOnce);
   const make = (index: number, unwanted: AbortSignal) => {
     const positions = slice(order, (start + index) * batchSize, batchSize);
@@ -180,9 +190,12 @@ export function toTensors({ size, text, image }: Batch): BatchTensors {
   };
 }
 
+/** What reads each input: at most one of the two of it. */
 interface Readers {
   readonly tokenizer?: TextReader;
+  readonly textExtractor?: TextExtractor;
   readonly processor?: ImageReader;
+  readonly imageExtractor?: ImageExtractor;
 }
 
 interface Reading extends Readers {
@@ -194,37 +207,65 @@ interface Reading extends Readers {
 }
 
 async function readBatch(reading: Reading, positions: readonly number[]): Promise<Batch> {
-  const known = reading.options.features ?? {};
+  const { options, tokenizer, textExtractor, processor, imageExtractor } = reading;
+  const known = options.features ?? {};
   const examples = await reading.dataset.examples(positions);
-  const [text, pictures, features] = await Promise.all([
-    readTexts(reading.tokenizer, reading.options, examples, positions),
+  const [text, pictures, texts, features] = await Promise.all([
+    readTexts(tokenizer, options, examples, positions),
     readImages(reading, examples, positions),
+    textExtractor && extractTexts(textExtractor, options, examples, positions),
     readFeatures(known, positions),
   ]);
-  const pixels = pictures.map((picture) => (picture === 'unreadable' ? undefined : picture));
+  const read = pictures.map((picture) => (picture === 'unreadable' ? undefined : picture));
+  const images = imageExtractor && (await extractImages(imageExtractor, read));
   const hasImage = positions.map((position, i) =>
-    known.image ? known.image.has(position) : pixels[i] !== undefined,
+    known.image ? known.image.has(position) : read[i] !== undefined,
   );
-  const reads = known.image !== undefined || reading.processor !== undefined;
+  const reads = known.image ?? processor ?? imageExtractor;
   const unreadable = reads
     ? positions.filter((_, i) => examples[i]!.image !== undefined && !hasImage[i]!)
     : [];
+  const readsText = tokenizer ?? textExtractor;
   return {
     size: positions.length,
     positions,
     text,
-    image: reading.processor && stackImages(pixels, reading.processor.size),
+    image: processor && stackImages(read as (Float32Array | undefined)[], processor.size),
     hasText: examples.map((example, i) =>
-      known.text ? known.text.has(positions[i]!) : text !== undefined && example.text !== undefined,
+      known.text ? known.text.has(positions[i]!) : !!readsText && example.text !== undefined,
     ),
     hasImage,
     labels: Int32Array.from(examples, ({ label }) => label ?? -1),
-    ...(features && { features }),
+    ...((features ?? texts ?? images) && {
+      features: { ...features, ...(texts && { text: texts }), ...(images && { image: images }) },
+    }),
     ...(unreadable.length > 0 && { unreadable }),
   };
 }
 
-type Picture = Float32Array | 'unreadable' | undefined;
+function extractTexts(
+  extractor: TextExtractor,
+  options: BatchOptions,
+  examples: readonly Example[],
+  positions: readonly number[],
+): Promise<Float32Array> {
+  const { maxLength } = options;
+  return extractRows(textsOf(options, examples, positions), extractor.featureSize, (texts) =>
+    extractor.extractTexts(texts, maxLength === undefined ? {} : { maxLength }),
+  );
+}
+
+function extractImages(
+  extractor: ImageExtractor,
+  pictures: readonly (Float32Array | PixelValues | undefined)[],
+): Promise<Float32Array> {
+  return extractRows(pictures as (PixelValues | undefined)[], extractor.featureSize, (present) =>
+    extractor.extractImages(present),
+  );
+}
+
+/** What the processor or the extractor reads. */
+type Picture = Float32Array | PixelValues | 'unreadable' | undefined;
 
 /**
  * The pixels of every row. All loads are waited for before an error is thrown: none is left
@@ -249,14 +290,14 @@ async function readImage(
   image: ImageSource | undefined,
   position: number,
 ): Promise<Picture> {
-  const { processor, options, gate, dataset } = reading;
-  if (!processor || image === undefined) return undefined;
+  const { processor, imageExtractor, options, gate, dataset } = reading;
+  if (!(processor || imageExtractor) || image === undefined) return undefined;
   const { seed = 42, epoch = 0, augment } = options;
   const random = augment && { augment, random: new Random(seed, 'augment', epoch, position) };
   try {
-    return await gate.run(async () => {
+    return await gate.run<Picture>(async () => {
       reading.unwanted.throwIfAborted();
-      return processor.load(image, random ?? {});
+      return imageExtractor?.readImage(image) ?? processor!.load(image, random ?? {});
     });
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
@@ -285,21 +326,37 @@ function stackImages(
 }
 
 /** The readers that the mode asks for. */
-function chooseReaders({ mode, features = {}, ...given }: BatchOptions): Readers {
-  const tokenizer = features.text ? undefined : given.tokenizer;
-  const processor = features.image ? undefined : given.processor;
-  const needsText = mode !== undefined && mode !== 'image' && !features.text;
-  const needsImage = mode !== undefined && mode !== 'text' && !features.image;
-  if (needsText && !tokenizer)
-    throw new InputError(`batches: mode '${mode}' reads texts; pass a tokenizer`);
-  if (needsImage && !processor)
-    throw new InputError(`batches: mode '${mode}' reads pictures; pass a processor`);
-  if (!tokenizer && !processor && !features.text && !features.image)
-    throw new InputError('batches: nothing to read with; pass a tokenizer or a processor');
-  return {
-    tokenizer: mode === 'image' ? undefined : tokenizer,
-    processor: mode === 'text' ? undefined : processor,
+function chooseReaders({ mode, features = {}, extractors = {}, ...given }: BatchOptions): Readers {
+  const [readsText, readsImage] = [
+    mode !== 'image' && !features.text,
+    mode !== 'text' && !features.image,
+  ];
+  const { text: textExtractor, image: imageExtractor } = extractors;
+  const readers: Readers = {
+    ...(readsText && (textExtractor ? { textExtractor } : { tokenizer: given.tokenizer })),
+    ...(readsImage && (imageExtractor ? { imageExtractor } : { processor: given.processor })),
   };
+  if (mode !== undefined && readsText && !(readers.tokenizer ?? textExtractor))
+    throw new InputError(`batches: mode '${mode}' reads texts; pass a tokenizer`);
+  if (mode !== undefined && readsImage && !(readers.processor ?? imageExtractor))
+    throw new InputError(`batches: mode '${mode}' reads pictures; pass a processor`);
+  const any = Object.values(readers).some((reader) => reader !== undefined);
+  if (!any && !features.text && !features.image)
+    throw new InputError('batches: nothing to read with; pass a tokenizer or a processor');
+  return readers;
+}
+
+/**
+ * Pictures that an extractor reads are processed by its own processor, which changes nothing at random.
+ *
+ * @throws InputError where augmentation would.
+ */
+export function requireOwnPictures(augment: Augmentation, extractor?: ImageExtractor): void {
+  if (extractor === undefined || !changedInputs(augment).image) return;
+  throw new InputError(
+    'augment: pictures are read by the image encoder itself, which changes nothing at random; ' +
+      'leave out what changes pictures (wordDropout may stay)',
+  );
 }
 
 function slice(order: ArrayLike<number>, start: number, length: number): number[] {

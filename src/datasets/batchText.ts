@@ -15,15 +15,25 @@ export async function readTexts(
 ): Promise<HostText | undefined> {
   const rows = examples.flatMap(({ text }, row) => (text === undefined ? [] : [row]));
   if (!tokenizer || rows.length === 0) return undefined;
-  const { seed = 42, epoch = 0, augment } = options;
-  const texts = rows.map((row) => {
-    const text = examples[row]!.text!;
-    return augment
-      ? augmentText(text, augment, new Random(seed, 'words', epoch, positions[row]!))
-      : text;
-  });
-  const encoded = await encode(tokenizer, texts, options);
+  const texts = textsOf(options, examples, positions);
+  const encoded = await encode(
+    tokenizer,
+    rows.map((row) => texts[row]!),
+    options,
+  );
   return rows.length === examples.length ? encoded : spreadText(encoded, rows, examples.length);
+}
+
+/** The text of each row, changed as augmentation says. */
+export function textsOf(
+  { seed = 42, epoch = 0, augment }: BatchOptions,
+  examples: readonly Example[],
+  positions: readonly number[],
+): (string | undefined)[] {
+  return examples.map(({ text }, row) => {
+    if (text === undefined || augment === undefined) return text;
+    return augmentText(text, augment, new Random(seed, 'words', epoch, positions[row]!));
+  });
 }
 
 async function encode(

@@ -1,4 +1,5 @@
 import type * as tf from '@tensorflow/tfjs-core';
+import type { ImageExtractor, TextExtractor } from '../datasets/features.js';
 import type { ForwardContext } from '../nn/dropout.js';
 import type { Module } from '../nn/module.js';
 
@@ -40,9 +41,16 @@ export interface LayeredEncoder {
   ) => tf.Tensor3D;
 }
 
-/** Reads tokens: a Module that anyone may write; what it gives of sequences is for fusions that read them. */
+/**
+ * Reads tokens: a Module that anyone may write; what it gives of sequences is for fusions that read them. One that has
+ * `extractTexts` reads texts as they are, outside of TensorFlow.js: batches then hold its features, no tokens.
+ */
 export interface TextEncoder
-  extends Module, Partial<SequenceEncoder<TextInput>>, Partial<LayeredEncoder> {
+  extends
+    Module,
+    Partial<SequenceEncoder<TextInput>>,
+    Partial<LayeredEncoder>,
+    Partial<TextExtractor> {
   /** The length of a feature vector. */
   readonly featureSize: number;
   /** The longest row that it reads, in tokens, where there is a limit. */
@@ -52,8 +60,12 @@ export interface TextEncoder
   forward(text: TextInput, context: ForwardContext): tf.Tensor2D;
 }
 
-/** Reads pictures, float32 [batch, height, width, 3], normalised: a Module that anyone may write. */
-export interface ImageEncoder extends Module, Partial<SequenceEncoder<tf.Tensor4D>> {
+/**
+ * Reads pictures, float32 [batch, height, width, 3], normalised: a Module that anyone may write. One that has
+ * `extractImages` reads pictures as they are, outside of TensorFlow.js: batches then hold its features, no pixels.
+ */
+export interface ImageEncoder
+  extends Module, Partial<SequenceEncoder<tf.Tensor4D>>, Partial<ImageExtractor> {
   /** The length of a feature vector, or of a map that is flattened. */
   readonly featureSize: number;
   readonly config: EncoderConfig;

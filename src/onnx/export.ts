@@ -93,6 +93,7 @@ async function withDescription<T>(
   if (!modes.includes(mode)) {
     throw new InputError(`toOnnx: mode must be one of ${modes.join(', ')}, got '${String(mode)}'`);
   }
+  requireOwnEncoders(model, mode);
   const { version } = await import('../version.node.js');
   await tf.ready();
   const { graph, inputs, imageSize } = traceModel(model, mode, options.imageSize);
@@ -115,6 +116,16 @@ async function withDescription<T>(
   } finally {
     for (const [, tensor] of held) tensor.dispose();
   }
+}
+
+/** @throws InputError where an encoder that the mode needs computes elsewhere: its operations are not the model's. */
+function requireOwnEncoders({ extractors: { text, image } }: BertResNetModel, mode: Mode): void {
+  const kind = text && mode !== 'image' ? 'text' : image && mode !== 'text' ? 'image' : undefined;
+  if (kind === undefined) return;
+  throw new InputError(
+    `toOnnx: mode '${mode}' needs the ${kind} encoder, which another library runs from an ONNX file of its own; ` +
+      'export a mode without it, or use model.predict',
+  );
 }
 
 function docOf({ labels }: BertResNetModel, inputs: readonly OpenSpec[]): string {

@@ -14,9 +14,9 @@ export async function* batchGroups(
   const { model, train, mode, options } = plan;
   const { batchSize, augment, prefetch, seed, gradientAccumulationSteps } = options;
   const maxLength = model.textLength(options.maxLength);
-  const { tokenizer } = model;
+  const { tokenizer, extractors } = model;
   const { features, processor } = known;
-  const readers = { mode, tokenizer, processor, maxLength, augment, features };
+  const readers = { mode, tokenizer, processor, extractors, maxLength, augment, features };
   const place = { order: orderOf(plan, known, epoch), seed, epoch, start };
   let group: Batch[] = [];
   for await (const batch of batches(train, { batchSize, prefetch, ...readers, ...place })) {

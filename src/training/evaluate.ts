@@ -169,14 +169,14 @@ function classesOf(batch: Batch, dataset: Dataset, toClass: (label: number) => n
   });
 }
 
-/** How long the texts are, where the mode reads any. */
+/** How long the texts are, where the mode reads any and they are tokenised. */
 export async function lengthsOf(
   model: BertResNetModel,
   dataset: Dataset,
   mode: Mode,
   { maxLength, signal }: Pick<EvaluateOptions, 'maxLength' | 'signal'>,
 ): Promise<RowLengths | undefined> {
-  if (mode === 'image') return undefined;
+  if (mode === 'image' || model.extractors.text) return undefined;
   return measureRows(dataset, model.tokenizer!, { maxLength: model.textLength(maxLength), signal });
 }
 
@@ -185,8 +185,9 @@ function batchOptions(
   mode: Mode,
   { batchSize = 32, maxLength, prefetch }: EvaluateOptions,
 ) {
-  const { tokenizer } = model;
-  return { batchSize, maxLength: model.textLength(maxLength), prefetch, mode, tokenizer };
+  const { tokenizer, extractors } = model;
+  const length = model.textLength(maxLength);
+  return { batchSize, maxLength: length, prefetch, mode, tokenizer, extractors };
 }
 
 /** The logits [rows, classes] of every mode that a batch has the inputs for. */

@@ -136,7 +136,7 @@ export class FeatureCache {
   }
 
   async #longestFirst(rows: readonly number[], examples: readonly Example[]): Promise<number[]> {
-    if (this.#input === 'image') return [...rows];
+    if (this.#input === 'image' || this.#model.extractors.text) return [...rows];
     const texts = rows.map((row) => examples[row]!.text!);
     const lengths = await tokenLengths(texts, this.#model.tokenizer!, this.#options.maxLength);
     return [...rows.keys()]
@@ -151,10 +151,11 @@ export class FeatureCache {
     done: number,
   ): Promise<void> {
     const { batchSize, prefetch, maxLength, signal, processor } = this.#options;
-    const { tokenizer } = this.#model;
+    const { tokenizer, extractors } = this.#model;
     const how: BatchOptions = { batchSize, prefetch, maxLength, signal, order };
     const input = this.#input;
-    for await (const batch of batches(dataset, { ...how, mode: input, tokenizer, processor })) {
+    const readers = { mode: input, tokenizer, processor, extractors };
+    for await (const batch of batches(dataset, { ...how, ...readers })) {
       signal?.throwIfAborted();
       if (holds(batch, input)) await this.#keep(batch, keyAt);
       done += batch.size;
@@ -199,14 +200,21 @@ async function spaceOf(
   maxLength?: number,
 ): Promise<FeatureSpace> {
   const { hashEncoder, hashJson } = await import('./featureKeys.js');
-  const { tokenizer, processor } = model;
   const encoder = encoderOf(model, input);
-  const reader =
-    input === 'text'
-      ? [tokenizer!.toJSON(), tokenizer!.toConfigJSON(), maxLength ?? null]
-      : processor!.config;
+  const reader = readerConfig(model, input, maxLength);
   const hash = hashJson(input, await hashEncoder(encoder), reader, tf.getBackend());
   return { input, hash, size: encoder.featureSize };
+}
+
+/** What reads an input, as JSON; an encoder that reads rows as they are has it in its own configuration. */
+function readerConfig(
+  { tokenizer, processor, extractors }: BertResNetModel,
+  input: Input,
+  maxLength: number | null = null,
+): unknown {
+  if (extractors[input]) return input === 'text' ? maxLength : null;
+  if (input === 'image') return processor!.config;
+  return [tokenizer!.toJSON(), tokenizer!.toConfigJSON(), maxLength];
 }
 
 /** Row-major [rows, size of a vector]. */

@@ -7,6 +7,7 @@ import type { Mode } from '../fusion/fusion.js';
 export interface Readers {
   readonly tokenizer?: unknown;
   readonly processor?: unknown;
+  readonly extractors?: { readonly text?: unknown; readonly image?: unknown };
 }
 
 const sampled = 64;
@@ -41,12 +42,13 @@ async function modeOf(dataset: Dataset): Promise<Mode> {
 }
 
 function requireReaders(who: string, readers: Readers, mode: Mode, name: string): void {
-  if (mode !== 'image' && readers.tokenizer === undefined) {
+  const { tokenizer, processor, extractors = {} } = readers;
+  if (mode !== 'image' && (tokenizer ?? extractors.text) === undefined) {
     throw new InputError(
       `${who}: mode '${mode}' reads the texts of ${name}; give the model a tokenizer`,
     );
   }
-  if (mode !== 'text' && readers.processor === undefined) {
+  if (mode !== 'text' && (processor ?? extractors.image) === undefined) {
     throw new InputError(
       `${who}: mode '${mode}' reads the pictures of ${name}; give the model a processor`,
     );

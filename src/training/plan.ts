@@ -1,4 +1,5 @@
 import type * as tf from '@tensorflow/tfjs-core';
+import { requireOwnPictures } from '../datasets/batch.js';
 import type { Dataset } from '../datasets/example.js';
 import { InputError } from '../errors.js';
 import type { Mode } from '../fusion/fusion.js';
@@ -58,6 +59,9 @@ export async function planRun(
   requireValidationFor(options, validation);
   requireCrossEntropy(model, options);
   requirePooled(model, options);
+  if (options.augment && mode !== 'text') {
+    requireOwnPictures(options.augment, model.extractors.image);
+  }
   const classWeights = await resolveClassWeights(
     options.classWeights,
     model.labels,

@@ -33,8 +33,8 @@ export async function measureReliance(
 ): Promise<Reliance | undefined> {
   const count = Math.min(sampledRows, dataset.size);
   const order = Array.from({ length: count }, (_, i) => Math.floor((i * dataset.size) / count));
-  const { tokenizer } = model;
-  const readers = { mode: 'both', tokenizer, processor, features } as const;
+  const { tokenizer, extractors } = model;
+  const readers = { mode: 'both', tokenizer, processor, extractors, features } as const;
   const how = { batchSize, prefetch, signal, order, maxLength: model.textLength(maxLength) };
   const changed = { text: 0, image: 0, rows: 0 };
   for await (const batch of batches(dataset, { ...how, ...readers })) {

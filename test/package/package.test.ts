@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,7 +15,11 @@ interface Manifest {
 }
 
 const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as Manifest;
-const runtime = [manifest.dependencies, manifest.optionalDependencies, manifest.peerDependencies];
+/** Those that are installed here; `tfjs-node`, whose installation downloads, is not. */
+const peers = Object.keys(manifest.peerDependencies).filter((name) =>
+  existsSync(join(root, 'node_modules', name)),
+);
+const runtime = Object.keys({ ...manifest.dependencies, ...manifest.optionalDependencies });
 const compilation = ['typescript', '@types/node', '@types/cli-progress'];
 const answer = { backend: 'cpu', shape: [1, 2], values: 2, oneTensorFlow: true, parameters: true };
 
@@ -22,7 +27,7 @@ describe('the packed package', () => {
   let app: Application;
 
   beforeAll(async () => {
-    app = await install([...runtime.flatMap((some) => Object.keys(some)), ...compilation]);
+    app = await install([...runtime, ...peers, ...compilation]);
     await copyConsumers(app);
   });
   afterAll(() => app.remove());
@@ -148,7 +153,8 @@ describe('importing the package', () => {
   let app: Application;
 
   beforeAll(async () => {
-    app = await install([...Object.keys(manifest.peerDependencies), 'pure-rand', 'valibot']);
+    const others = peers.filter((name) => name !== '@huggingface/transformers');
+    app = await install([...others, 'pure-rand', 'valibot']);
   });
   afterAll(() => app.remove());
 
@@ -158,6 +164,20 @@ describe('importing the package', () => {
       `import * as all from 'bertresnet'; console.log(typeof all.Trainer);`,
     );
     expect(await app.node('import.mjs')).toEqual({ code: 0, stdout: 'function\n', stderr: '' });
+  });
+
+  it('says what to install where a frozen encoder is asked for without what runs it', async () => {
+    await app.write(
+      'frozen.mjs',
+      `import { InputError, TransformersTextEncoder } from 'bertresnet';
+       const error = await TransformersTextEncoder.fromPretrained('a/model').catch((error) => error);
+       console.log(error instanceof InputError, error.message);`,
+    );
+    const { stdout, stderr } = await app.node('frozen.mjs');
+    expect(stderr).toBe('');
+    expect(stdout).toMatch(
+      /^true transformers: a\/model is run by the package @huggingface\/transformers, which is not available here \(.*\); npm install @huggingface\/transformers\n$/,
+    );
   });
 
   it('for its backend alone needs nothing but TensorFlow.js', async () => {
