@@ -227,6 +227,6 @@ export { zipFolder } from './files/zipFolder.js';
 export { readSafetensors, writeSafetensors } from './weights/safetensors.js';
 export type { SafetensorsOptions } from './weights/safetensors.js';
 export type { WeightsSource } from './weights/source.js';
-export type { PretrainedOptions, PretrainedSource } from './weights/hub.js';
+export type { DownloadProgress, PretrainedOptions, PretrainedSource } from './weights/hub.js';
 export type { HeldFiles } from './files/fileTree.js';
 export type { ExecutionProvider } from './backends/onnxruntime/runtime.js';

@@ -186,8 +186,8 @@ function torchvisionWeights(image: string): string {
 }
 
 function hubOptions(options: PretrainedOptions): PretrainedOptions {
-  const { revision, token, cacheDir, fetch } = options;
-  return { revision, token, cacheDir, fetch };
+  const { revision, token, cacheDir, fetch, hubUrl, onProgress } = options;
+  return { revision, token, cacheDir, fetch, hubUrl, onProgress };
 }
 
 async function readBeside<T>(

@@ -2,7 +2,7 @@ import type { Browser, CDPSession, Page } from 'playwright-core';
 import { bundlePage } from './bundle.js';
 import { launchChromium } from './chromium.js';
 import { serve } from './serve.js';
-import type { StaticServer } from './serve.js';
+import type { ServeOptions, StaticServer } from './serve.js';
 
 /** A module of ours that runs in Chromium: its exported functions are called from here. */
 export class BrowserPage {
@@ -19,13 +19,15 @@ export class BrowserPage {
    *
    * @param module its path
    * @param workers see `bundlePage`
+   * @param listeners see `serve`
    */
   static async open(
     module: string,
     folders: Readonly<Record<string, string>> = {},
     workers: Readonly<Record<string, string>> = {},
+    listeners: ServeOptions['listeners'] = {},
   ): Promise<BrowserPage> {
-    const server = await serve(await bundlePage(module, workers), folders);
+    const server = await serve(await bundlePage(module, workers), folders, { listeners });
     const browser = await launchChromium();
     const page = await browser.newPage();
     const messages: string[] = [];

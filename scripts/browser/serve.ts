@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { extname, join, normalize, sep } from 'node:path';
 
@@ -31,6 +31,8 @@ export interface ServeOptions {
   readonly port?: number;
   /** Whether pages are isolated (default true); hosts of static files rarely do that. */
   readonly isolated?: boolean;
+  /** What answers in the place of files, by the prefix of its addresses. */
+  readonly listeners?: Readonly<Record<string, RequestListener>>;
 }
 
 export interface StaticServer {
@@ -45,7 +47,7 @@ export interface StaticServer {
 export async function serve(
   files: ReadonlyMap<string, Uint8Array>,
   folders: Readonly<Record<string, string>> = {},
-  { port = 0, isolated = true }: ServeOptions = {},
+  { port = 0, isolated = true, listeners = {} }: ServeOptions = {},
 ): Promise<StaticServer> {
   const headers = { ...(isolated && ISOLATION), 'Cache-Control': 'no-store' };
   const find = async (path: string): Promise<Uint8Array | undefined> => {
@@ -64,7 +66,11 @@ export async function serve(
     response.writeHead(body === undefined ? 404 : 200, { ...headers, 'Content-Type': type });
     response.end(body);
   };
-  const server = createServer((request, response) => void answer(request, response));
+  const server = createServer((request, response) => {
+    const prefix = Object.keys(listeners).find((prefix) => request.url!.startsWith(prefix));
+    if (prefix !== undefined) listeners[prefix]!(request, response);
+    else void answer(request, response);
+  });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, '127.0.0.1', resolve);

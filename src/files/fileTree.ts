@@ -43,8 +43,8 @@ export function lazyFile(tree: FileTree, path: string): LazyFile {
 export interface DirectoryHandle {
   readonly kind: 'directory';
   readonly name: string;
-  /** What it holds. */
-  values(): AsyncIterable<DirectoryHandle | FileHandle>;
+  /** What it holds: such directories and files, of which TypeScript's own types say no more than this. */
+  values(): AsyncIterable<{ readonly kind: 'directory' | 'file'; readonly name: string }>;
   /** A folder in it. */
   getDirectoryHandle(name: string, options?: { create?: boolean }): Promise<DirectoryHandle>;
   /** A file in it. */
@@ -126,8 +126,8 @@ export async function directoryTree(directory: DirectoryHandle): Promise<FileTre
   const handles = new Map<string, FileHandle>();
   const visit = async (folder: DirectoryHandle, prefix: string): Promise<void> => {
     for await (const entry of folder.values()) {
-      if (entry.kind === 'file') handles.set(prefix + entry.name, entry);
-      else await visit(entry, `${prefix}${entry.name}/`);
+      if (entry.kind === 'file') handles.set(prefix + entry.name, entry as FileHandle);
+      else await visit(entry as DirectoryHandle, `${prefix}${entry.name}/`);
     }
   };
   await visit(directory, '');

@@ -98,6 +98,15 @@ export async function findFile(path: string): Promise<FileHandle | undefined> {
   return directory && name !== '' ? childFile(directory, name) : undefined;
 }
 
+/** A file as it is now; what of it is asked for is read later. @throws InputError where there is none */
+export async function openBlob(path: string): Promise<Blob> {
+  const handle = await findFile(path);
+  if (handle !== undefined) return handle.getFile();
+  if ((await findDirectory(path)) !== undefined)
+    throw new InputError(`weights: ${path} must be a file, got a folder; name the file in it`);
+  throw new InputError(`weights: there is no file ${path}`);
+}
+
 /** The folder and the name of a path, in one spelling. */
 export function split(path: string): { folder: string; name: string } {
   const { path: whole } = placeOf(path);

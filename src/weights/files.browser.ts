@@ -1,5 +1,6 @@
 import { InputError } from '../errors.js';
 import type { DirectoryHandle } from '../files/fileTree.js';
+import { locked } from '../files/locks.browser.js';
 import {
   childDirectory,
   childFile,
@@ -8,6 +9,7 @@ import {
   isNamed,
   makeDirectory,
   mountDirectory,
+  openBlob,
   placeOf,
   shownPath,
   split,
@@ -25,11 +27,7 @@ import type { ByteSource } from './source.js';
  * @throws InputError where there is no such file.
  */
 export async function openFile(path: string | URL): Promise<ByteSource> {
-  const handle = await findFile(String(path));
-  if (handle !== undefined) return blobSource(await handle.getFile(), String(path));
-  if (await isFolder(String(path)))
-    throw new InputError(`weights: ${path} must be a file, got a folder; name the file in it`);
-  throw new InputError(`weights: there is no file ${path}`);
+  return blobSource(await openBlob(String(path)), String(path));
 }
 
 /** All of a file. @throws InputError where there is no such file */
@@ -191,7 +189,7 @@ export async function replaceFolder(
   { owns = () => false }: ReplaceOptions = {},
 ): Promise<void> {
   const target = String(path);
-  await locked(target, async () => {
+  await locked(placeOf(target).path, async () => {
     const directory = await makeDirectory(target);
     await finish(directory);
     try {
@@ -217,7 +215,7 @@ export async function replaceFolder(
 export async function recoverFolder(path: string | URL): Promise<void> {
   const directory = await findDirectory(String(path));
   if (directory === undefined || (await childFile(directory, nextMarker)) === undefined) return;
-  await locked(String(path), () => finish(directory));
+  await locked(placeOf(String(path)).path, () => finish(directory));
 }
 
 /** Moves the files that a marker names, or removes what a page that died before it has left. */
@@ -263,13 +261,6 @@ async function checkLosses(
   );
 }
 
-/** Runs while no other page of the site replaces this folder. */
-async function locked<T>(path: string, run: () => Promise<T>): Promise<T> {
-  const { locks } = navigator as Partial<Navigator>;
-  if (locks === undefined) return run();
-  return (await locks.request(`bertresnet:${placeOf(path).path}`, run)) as T;
-}
-
 /** Milliseconds in which a page that was closed, or loaded again, lets go of what it held. */
 const patience = 3_000;
 
@@ -296,4 +287,4 @@ export async function holdFolder(path: string): Promise<(() => void) | undefined
 
 const isPicked = (path: string): boolean => path.startsWith('handle:');
 /** Tells this page, or Worker, from others. */
-const pageKey = ` ${crypto.randomUUID()}`;
+const pageKey = ` ${Math.random()}`; // A page by http has no crypto.randomUUID, and may read models all the same.

@@ -1,5 +1,9 @@
 import { InputError } from '../errors.js';
-import { unavailable } from '../unavailable.browser.js';
+import { sha256 } from '../files/hash.browser.js';
+import { hex } from '../files/hash.js';
+import { rootDirectory } from '../files/opfs.browser.js';
+import { defaultCache, download, exists } from './download.browser.js';
+import type { Download } from './download.browser.js';
 import { isFile, isFolder, openFile, recoverFolder } from './files.browser.js';
 import type { FileStore, PretrainedOptions } from './hub.js';
 import { blobSource, reasonOf } from './source.js';
@@ -9,18 +13,22 @@ import { blobSource, reasonOf } from './source.js';
  *
  * @throws InputError where the path leads to a file.
  */
-export async function findFolder(path: string): Promise<FileStore | undefined> {
-  if (/^https?:/.test(path)) return addressStore(path);
+export async function findFolder(
+  path: string,
+  options: PretrainedOptions = {},
+): Promise<FileStore | undefined> {
+  if (/^https?:/.test(path)) return addressStore(path, options);
   if (path === '') return undefined;
   const isAddress = /^\.{0,2}\//.test(path);
-  if (isAddress && path.startsWith('../')) return addressStore(path); // No private path leads upwards.
+  if (isAddress && path.startsWith('../')) return addressStore(path, options); // No private path leads upwards.
+  if (isAddress && !(await hasPrivateFiles())) return addressStore(path, options);
   await recoverFolder(path);
   if (await isFolder(path)) return folderStore(path);
   if (await isFile(path))
     throw new InputError(`pretrained: ${path} must be a folder, got a file; name its folder`);
   if (/^(opfs|handle):/.test(path))
     throw new InputError(`pretrained: there is no folder ${path} in the private file system`);
-  return isAddress ? addressStore(path) : undefined;
+  return isAddress ? addressStore(path, options) : undefined;
 }
 
 function folderStore(path: string): FileStore {
@@ -38,47 +46,62 @@ function folderStore(path: string): FileStore {
   };
 }
 
-/** The files below an address. What a server answers with is kept by the browser, often on disk, and read in ranges. */
-function addressStore(path: string): FileStore {
-  const folder = new URL(path.endsWith('/') ? path : `${path}/`, location.href);
-  const known = new Map<string, Promise<Blob | undefined>>();
-  const fetched = (name: string): Promise<Blob | undefined> => {
-    const found = known.get(name) ?? download(new URL(encodePath(name), folder));
-    known.set(name, found);
-    return found;
+/** The files below an address, which are kept in the private file system, where the page has one. */
+async function addressStore(
+  path: string,
+  { fetch, onProgress, cacheDir = defaultCache }: PretrainedOptions,
+): Promise<FileStore> {
+  const base = new URL(path.endsWith('/') ? path : `${path}/`, location.href);
+  const keeps = await hasPrivateFiles();
+  const want = (name: string): Download => {
+    const url = new URL(name.split('/').map(encodeURIComponent).join('/'), base).href;
+    const folder = keeps ? `${cacheDir}/addresses/${keyOf(url)}` : undefined;
+    return { url, folder, name, fetch, onProgress };
   };
+  const [isThere, fetched] = [once(want, exists), once(want, download)];
   return {
     source: path,
-    has: async (name) => (await fetched(name)) !== undefined,
+    has: isThere,
     open: async (name) => {
       const blob = await fetched(name);
       if (blob !== undefined) return blobSource(blob, `${path}/${name}`);
-      throw new InputError(`pretrained: ${folder.href} has no file ${name}; check the address`);
+      throw new InputError(`pretrained: ${base.href} has no file ${name}; check the address`);
     },
   };
 }
 
-function encodePath(name: string): string {
-  return name.split('/').map(encodeURIComponent).join('/');
+/** Asks for each file once; one that could not be had is asked for again. */
+function once<T>(
+  want: (name: string) => Download,
+  ask: (what: Download) => Promise<T>,
+): (name: string) => Promise<T> {
+  const asked = new Map<string, Promise<T>>();
+  return (name) => {
+    const known = asked.get(name);
+    if (known !== undefined) return known;
+    const what = want(name);
+    const answer = ask(what).catch((error: unknown) => {
+      asked.delete(name);
+      if (error instanceof InputError) throw error;
+      const reason = reasonOf(error);
+      throw new InputError(`pretrained: ${what.url} could not be fetched: ${reason}`, {
+        cause: error,
+      });
+    });
+    asked.set(name, answer);
+    return answer;
+  };
 }
 
-/** What an address answers; undefined where there is none, or a page in its place, as development servers do. */
-async function download(url: URL): Promise<Blob | undefined> {
-  try {
-    const response = await fetch(url);
-    if (response.status === 404) return undefined;
-    if (!response.ok) throw new Error(`it answered ${response.status}`);
-    if (response.headers.get('content-type')?.startsWith('text/html')) return undefined;
-    return await response.blob();
-  } catch (error) {
-    throw new InputError(`pretrained: ${url.href} could not be fetched: ${reasonOf(error)}`);
-  }
+/** A folder's name for an address. */
+function keyOf(url: string): string {
+  return hex(sha256().update(url).digest()).slice(0, 32);
 }
 
-/** A revision of a hub model. */
-export async function openHub(id: string, _options: PretrainedOptions): Promise<FileStore> {
-  throw unavailable(
-    'pretrained',
-    `the hub's ${id} (serve its files beside the page, and pass './${id}/')`,
+/** Whether there is a private file system: not in a page that came by http, nor in some private windows. */
+async function hasPrivateFiles(): Promise<boolean> {
+  return rootDirectory().then(
+    () => true,
+    () => false,
   );
 }

@@ -14,10 +14,27 @@ export interface PretrainedOptions {
   readonly revision?: string;
   /** An access token for private and gated models (default: the environment's HF_TOKEN). */
   readonly token?: string;
-  /** The folder of the hub's cache (default: that of Hugging Face's tools, whose layout it has). */
+  /**
+   * The folder of the cache (default: that of Hugging Face's tools, whose layout it has; in a browser
+   * `.cache/bertresnet/weights` of the private file system, for what addresses answer too).
+   */
   readonly cacheDir?: string;
   /** Takes the place of the platform's `fetch`, for a proxy or special headers. */
   readonly fetch?: typeof fetch;
+  /** The address of the hub (default: HF_ENDPOINT of the environment, else https://huggingface.co). */
+  readonly hubUrl?: string;
+  /** Told how far a file is while it is fetched; one that is in the cache is not fetched. */
+  readonly onProgress?: (progress: DownloadProgress) => void;
+}
+
+/** How far a file is that is being fetched. */
+export interface DownloadProgress {
+  /** Its name in the model's folder. */
+  readonly file: string;
+  /** In bytes, those included that an earlier attempt has brought. */
+  readonly loaded: number;
+  /** In bytes; undefined where the server does not say. */
+  readonly total?: number;
 }
 
 /** The files of a pretrained model, in a folder or on the hub; from there, a file is fetched when it is read. */
@@ -59,10 +76,11 @@ export async function openPretrained(
   options: PretrainedOptions = {},
 ): Promise<PretrainedFiles> {
   if (typeof source !== 'string') return new StoredFiles(treeStore(await openFiles(source)));
-  const { findFolder, openHub } = await import('./hub.node.js');
-  const folder = await findFolder(source);
+  const { findFolder } = await import('./hub.node.js');
+  const folder = await findFolder(source, options);
   if (folder !== undefined) return new StoredFiles(folder);
   checkHubId(source);
+  const { openHub } = await import('./hubModel.js');
   return new StoredFiles(await openHub(source, options));
 }
 

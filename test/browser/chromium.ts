@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findChromium } from '../../scripts/browser/chromium.js';
 import { BrowserPage } from '../../scripts/browser/page.js';
+import type { ServeOptions } from '../../scripts/browser/serve.js';
 
 const pathOf = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
@@ -18,6 +19,8 @@ export interface PageFiles {
   readonly more?: Readonly<Record<string, string>>;
   /** Modules of workers: see `bundlePage`. */
   readonly workers?: Readonly<Record<string, string>>;
+  /** What answers in the place of files: see `serve`. */
+  readonly listeners?: ServeOptions['listeners'];
 }
 
 /** Milliseconds: a card in software compiles each shader for the processor. */
@@ -31,13 +34,14 @@ export function describePage(
   name: string,
   title: string,
   body: (page: () => BrowserPage) => void,
-  { more = {}, workers = {} }: PageFiles = {},
+  { more = {}, workers = {}, listeners = {} }: PageFiles = {},
 ): void {
   if (findChromium() !== undefined) {
     describe(`${title} in Chromium`, { timeout: PATIENCE }, () => {
       let page: BrowserPage;
       beforeAll(async () => {
-        page = await BrowserPage.open(pathOf(`pages/${name}.ts`), { ...folders, ...more }, workers);
+        const served = { ...folders, ...more };
+        page = await BrowserPage.open(pathOf(`pages/${name}.ts`), served, workers, listeners);
       }, PATIENCE);
       afterAll(async () => {
         await page?.close();

@@ -67,7 +67,7 @@ export async function damage(path: string): Promise<void> {
 
 async function directory(name: string): Promise<DirectoryHandle> {
   const root = await navigator.storage.getDirectory();
-  return (await root.getDirectoryHandle(name, { create: true })) as unknown as DirectoryHandle;
+  return root.getDirectoryHandle(name, { create: true });
 }
 
 /** Saves a model to a directory by its handle, and reads it again by the same. */
