@@ -123,6 +123,7 @@ export type {
   ModelOptions,
 } from './modelOptions.js';
 export type { SaveOptions } from './modelFiles.js';
+export { loadLora, saveLora } from './loraFiles.js';
 export type { Prediction, PredictOptions, RawInput } from './predict.js';
 export type { Calibration, HeadCalibration, PrecisionPoint } from './calibration.js';
 export { OnnxModel } from './onnx/onnxModel.js';
@@ -133,6 +134,8 @@ export { Module } from './nn/module.js';
 export type { Scope } from './nn/module.js';
 export { Linear } from './nn/linear.js';
 export type { LinearInit } from './nn/linear.js';
+export { addLora, mergeLora, removeLora } from './nn/lora.js';
+export type { LoraConfig, LoraOptions } from './nn/lora.js';
 export { Conv2d } from './nn/conv.js';
 export type { Conv2dOptions } from './nn/conv.js';
 export { Embedding } from './nn/embedding.js';
@@ -149,6 +152,7 @@ export type { HostTensor, LoadOptions, LoadReport, StateDict } from './nn/stateD
 export { Trainer } from './training/trainer.js';
 export type { FitOptions, TrainerOptions } from './training/trainer.js';
 export type {
+  LoraTraining,
   NestedOptions,
   ResolvedOptions,
   ResolvedTraining,
@@ -166,15 +170,25 @@ export type { ModulationOptions } from './training/modulation.js';
 export type { Reliance } from './training/reliance.js';
 export { greedySoup } from './training/soup.js';
 export type { Soup, SoupOptions } from './training/soup.js';
+export { bestFirst, checkSearch, nextTrial } from './training/tune.js';
+export type {
+  SearchRange,
+  SearchSettings,
+  SearchSpace,
+  Trial,
+  TrialResult,
+} from './training/tune.js';
 export { scheduleFactor } from './training/schedule.js';
 export type { ScheduleName, ScheduleOptions } from './training/schedule.js';
-export { monitors } from './training/monitor.js';
+export { isMinimized, monitors } from './training/monitor.js';
 export type { Monitor } from './training/monitor.js';
 export type { EpochRecord, Figures, StepRecord, ValidationFigures } from './training/records.js';
 export { notebookRecipe } from './training/recipe.js';
 export type { Recipe } from './training/recipe.js';
-export { LineProgress } from './training/progress.js';
+export { formatSeconds, LineProgress } from './training/progress.js';
 export type { LineProgressOptions, ProgressReporter, RunInfo } from './training/progress.js';
+export { TensorBoardWriter } from './training/tensorBoard.js';
+export type { TensorBoardOptions } from './training/tensorBoard.js';
 export { AdamW } from './training/optimizer.js';
 export type { AdamWMoments, AdamWOptions } from './training/optimizer.js';
 export { answerRows, evaluate } from './training/evaluate.js';

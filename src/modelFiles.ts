@@ -22,6 +22,7 @@ import type {
   ModelConfig,
   ModelOptions,
 } from './modelOptions.js';
+import { mergedState } from './nn/lora.js';
 import type { StateDict } from './nn/stateDict.js';
 import type { ReportData } from './report/reportData.js';
 import { openPretrained } from './weights/hub.js';
@@ -57,7 +58,7 @@ export async function saveModel(
   const { pathOfFolder, replaceFolder, writeFileAtomic } = await import('./weights/files.node.js');
   const folder = pathOfFolder(target);
   const config = { model_type: 'bertresnet', formatVersion, ...model.config };
-  const state = model.stateDict();
+  const state = mergedState(model);
   try {
     const writeAll = async (temporary: string): Promise<void> => {
       const write = (name: string, content: string): Promise<void> =>

@@ -1,4 +1,4 @@
-import { InputError } from '../index.js';
+import { InputError, messageOf } from '../index.js';
 
 /** One option of a command: how it is shown in help and how its value is read. */
 export interface Option<T> {
@@ -39,6 +39,22 @@ export function optionalText(value: string, help: string): Option<string> {
   return { value, help, mayBeBare: true, read: (raw) => raw };
 }
 
+/** A name, or a JSON object; as it was given. */
+export function nameOrJson(value: string, help: string): Option<string> {
+  const read = (raw: string, name: string): string => {
+    if (!raw.trimStart().startsWith('{')) return nonEmpty(raw, name);
+    try {
+      JSON.parse(raw);
+      return raw;
+    } catch (error) {
+      throw new InputError(
+        `${name} is a name or a JSON object, got '${raw}' (${messageOf(error)})`,
+      );
+    }
+  };
+  return { value, help, read };
+}
+
 /** A finite number from `minimum` to `maximum`, both allowed. */
 export function number(help: string, minimum = 0, maximum = Infinity): Option<number> {
   const read = (raw: string, name: string): number => {
@@ -47,6 +63,19 @@ export function number(help: string, minimum = 0, maximum = Infinity): Option<nu
     throw new InputError(`${name} takes a number ${range(minimum, maximum)}, got '${raw}'`);
   };
   return { value: 'X', help, read };
+}
+
+const secondsOf = { s: 1, m: 60, h: 3600 } as const;
+
+/** A duration such as `90s`, `30m` or `1.5h`, in seconds. */
+export function duration(help: string): Option<number> {
+  const read = (raw: string, name: string): number => {
+    const [, amount, unit] = /^(\d+(?:\.\d+)?)([smh])$/.exec(raw) ?? [];
+    const seconds = Number(amount) * secondsOf[unit as keyof typeof secondsOf];
+    if (seconds > 0) return seconds;
+    throw new InputError(`${name} takes a duration such as 90s, 30m or 2h, got '${raw}'`);
+  };
+  return { value: 'TIME', help, read };
 }
 
 /** A whole number of at least `minimum`. */

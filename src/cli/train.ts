@@ -12,13 +12,20 @@ import { makeModel } from './trainModel.node.js';
 import { quoted, reportRun } from './trainReport.node.js';
 import { options } from './trainOptions.js';
 import { openRows } from './trainRows.js';
-import { holdsModel, newTask, recordOf, resumedTask, trainerOptions } from './trainTask.node.js';
+import {
+  holdsModel,
+  newTask,
+  recordOf,
+  resumedTask,
+  trainerOptions,
+  withConfig,
+} from './trainTask.node.js';
 import type { TrainTask } from './trainTask.node.js';
 
 async function run({ positionals, options: given, terminal, signal }: Invocation<typeof options>) {
-  const csv = positionals[0];
+  const { train: csv, values } = await withConfig({ train: positionals[0], values: given });
   const task =
-    given.resume === undefined ? await newTask(csv, given) : await resumedTask(csv, given);
+    values.resume === undefined ? await newTask(csv, values) : await resumedTask(csv, values);
   const { train, validation } = await openRows(task, terminal);
   const backend = await startEngine(task.values, terminal);
   const model = await modelOf(task, train.labels);
@@ -90,6 +97,7 @@ export const trainCommand = defineCommand({
     'train train.csv --text path/to/bert --image path/to/resnet --freeze image',
     'train train.csv --scratch --text bert-tiny --image resnet18 --tokenizer vocab.txt',
     'train train.csv --notebook --out results/notebook',
+    'train --config results/run1/config.json --seed 43 --out results/run2',
     'train --resume results/run1',
   ],
   run,

@@ -10,7 +10,7 @@ import {
   bertConfigFromJson,
   resNetConfigFromJson,
 } from '../index.js';
-import type { BertConfig, ResNetConfig } from '../index.js';
+import type { BertConfig, FusionConfig, ResNetConfig } from '../index.js';
 import { defined } from './trainOptions.js';
 import type { TrainValues } from './trainOptions.js';
 
@@ -66,7 +66,12 @@ function commonOf(values: TrainValues, labels: readonly string[]) {
   const { fusion, hiddenSize, seed, imageSize, notebook } = values;
   const ownPictures = imageSize !== undefined || notebook === true;
   const processor = ownPictures ? new ImageProcessor({ size: imageSize }) : undefined;
-  return { labels, ...defined({ fusion, hiddenSize, seed, processor }) };
+  return { labels, ...defined({ fusion: fusionOf(fusion), hiddenSize, seed, processor }) };
+}
+
+/** A fusion's name, or its name and options as JSON. */
+function fusionOf(given: string | undefined): string | FusionConfig | undefined {
+  return given?.trimStart().startsWith('{') ? (JSON.parse(given) as FusionConfig) : given;
 }
 
 async function textGeometry(

@@ -1,8 +1,17 @@
 import { InputError } from '../index.js';
-import type { TrainingOptions } from '../index.js';
+import type { LoraTraining, TrainingOptions } from '../index.js';
 import { dataOptions, labelOptions } from './data.js';
 import { engineOptions } from './engine.js';
-import { choice, flag, integer, number, optionalText, text } from './options.js';
+import {
+  choice,
+  flag,
+  integer,
+  nameOrJson,
+  number,
+  optionName,
+  optionalText,
+  text,
+} from './options.js';
 import type { Values } from './options.js';
 
 /** Which rows a run reads. */
@@ -28,9 +37,9 @@ export const modelOptions = {
   tokenizer: text('SOURCE', 'A folder, hub id or vocab.txt; needed with --scratch'),
   imageSize: integer('The side of the pictures, in pixels (default: as the visual encoder says)'),
   pooling: choice(['cls', 'mean'], 'What of the text encoder is used (default cls)'),
-  fusion: text(
-    'NAME',
-    'How features are joined: mlp (default), late, gmu and others, see docs/fusions.md',
+  fusion: nameOrJson(
+    'NAME|JSON',
+    'How features are joined: mlp (default), late, gmu and others, or with options {"type":"gmu",...}: docs/fusions.md',
   ),
   hiddenSize: integer("The width of the fusion's hidden layer (default 512)"),
 };
@@ -53,7 +62,12 @@ export const trainingOptions = {
   ),
   schedule: choice(['cosine', 'linear', 'constant'], 'How the rate falls (default cosine, to 0)'),
   warmup: number('The share of the steps in which the rate rises (default 0.1)', 0, 1),
+  warmupSteps: integer('The number of steps in which the rate rises, in the place of --warmup', 0),
   weightDecay: number("AdamW's weight decay (default 0.01)"),
+  decay: choice(['matrices', 'all'], 'What is decayed (default matrices: no biases, no norms)'),
+  beta1: number("AdamW's first beta (default 0.9)", 0, 0.999999),
+  beta2: number("AdamW's second beta (default 0.999)", 0, 0.999999),
+  epsilon: number("AdamW's epsilon (default 1e-8)"),
   maxGradNorm: number('The largest norm of a gradient (default 1; 0 does not clip)'),
   labelSmoothing: number('The share of a target that is spread over all labels (default 0)', 0, 1),
   classWeights: text(
@@ -80,6 +94,7 @@ export const trainingOptions = {
   ),
   soup: integer('Average the best epochs at the end, as far as it helps: at most so many'),
   patience: integer('End after so many epochs without a better figure (default: never)'),
+  minDelta: number('With --patience: what a better figure is better by, at least (default 0)'),
   auxiliary: number('What the losses of text alone and image alone count (default 1; 0: nothing)'),
   modalityDropout: number(
     'The share of the rows with both inputs that are trained as if they lacked one (default 0)',
@@ -88,6 +103,13 @@ export const trainingOptions = {
   ),
   modulate: flag('Slow down the encoder that is ahead, so that the other is not starved (OGM-GE)'),
   auxiliaryDetached: flag('Keep those losses out of the encoders'),
+  lora: integer(
+    'Train low-rank adapters of the text encoder, of this rank, in its place (8 is usual)',
+  ),
+  loraAlpha: number('With --lora: what is added counts alpha / rank (default 8)'),
+  loraDropout: number('With --lora: the dropout of what enters an adapter (default 0)', 0, 0.99),
+  loraTargets: text('NAME,...', 'With --lora: the layers that get one (default query,value)'),
+  keepAdapter: flag("With --lora: keep the best epoch's adapters, as peft does, in RUN/adapter"),
   maxLength: integer("The longest text, in tokens (default: the tokenizer's)", 2),
   ungrouped: flag('Shuffle rows whatever their length (default: like lengths share a batch)'),
   monitor: choice(
@@ -99,6 +121,10 @@ export const trainingOptions = {
 
 /** Where a run is kept and what it costs. */
 export const runOptions = {
+  config: text(
+    'FILE',
+    'Options from the config.json of a run, or of tune; those that are given beside it come first',
+  ),
   out: text(
     'FOLDER',
     'The run folder (default: the first of results/run1, run2, ... that is free)',
@@ -114,6 +140,12 @@ export const runOptions = {
     'Keep what frozen encoders compute of each row on disk (default: where all runs share it)',
   ),
   checkpointMinutes: number('Minutes between checkpoints within an epoch (default 10; 0: none)'),
+  checkpointSteps: integer(
+    'Steps between checkpoints within an epoch (default 0: by time alone)',
+    0,
+  ),
+  evalBatchSize: integer('Rows that are answered at once in validation (default 32)'),
+  tensorboard: flag("Write TensorBoard's event files to RUN/tensorboard"),
   noReport: flag('Write no report.html, and look for no leakage'),
   json: flag('Print the best figures as JSON on stdout, and nothing else there'),
 };
@@ -136,8 +168,11 @@ export const resumable: readonly (keyof TrainValues)[] = [
   ...([
     'resume',
     'checkpointMinutes',
+    'checkpointSteps',
+    'evalBatchSize',
     'gradientCheckpointing',
     'cacheFeatures',
+    'tensorboard',
     'noReport',
     'json',
     'backend',
@@ -158,7 +193,8 @@ export function trainingOf(values: TrainValues): TrainingOptions {
   const { epochs, batchSize, learningRate, textLearningRate, imageLearningRate } = values;
   const { headLearningRate, schedule, weightDecay, maxGradNorm, labelSmoothing, mixup } = values;
   const { mode, maxLength, monitor, seed, ungrouped, layerDecay, focal, ema, soup } = values;
-  const { unfreeze, patience, classWeights, modalityDropout, modulate } = values;
+  const { unfreeze, classWeights, modalityDropout, modulate } = values;
+  const { warmupSteps, decay, beta1, beta2, epsilon } = values;
   return defined({
     ...{ epochs, batchSize, learningRate, textLearningRate, imageLearningRate, headLearningRate },
     ...{
@@ -173,16 +209,37 @@ export function trainingOf(values: TrainValues): TrainingOptions {
       seed,
     },
     ...{ layerDecay, ema, soup, focalGamma: focal, gradualUnfreezing: unfreeze },
+    ...{ warmupSteps, decay, beta1, beta2, epsilon },
     classWeights: classWeights === undefined ? undefined : readClassWeights(classWeights),
     modalityDropout,
     gradientModulation: modulate ? {} : undefined,
-    earlyStopping: patience === undefined ? undefined : { patience },
+    earlyStopping: stoppingOf(values),
     warmupRatio: warmup,
     groupByLength: ungrouped ? false : undefined,
     gradientAccumulationSteps: accumulate,
     auxiliary: Object.keys(auxiliary).length === 0 ? undefined : auxiliary,
     freeze: freezeOf(values),
+    lora: loraOf(values),
   });
+}
+
+/** @throws InputError where a smallest improvement is given without the patience that it counts for */
+function stoppingOf({ patience, minDelta }: TrainValues): TrainingOptions['earlyStopping'] {
+  if (patience !== undefined) return defined({ patience, minDelta });
+  if (minDelta === undefined) return undefined;
+  throw new InputError('train: --min-delta needs --patience, the epochs without improvement');
+}
+
+/** @throws InputError where an option of adapters is given without them */
+function loraOf(values: TrainValues): LoraTraining | undefined {
+  const { lora: r, loraAlpha, loraDropout, loraTargets, keepAdapter } = values;
+  const more = { loraAlpha, loraDropout, loraTargets, keepAdapter };
+  const given = Object.entries(more).find(([, value]) => value !== undefined);
+  if (r === undefined && given === undefined) return undefined;
+  if (r === undefined)
+    throw new InputError(`train: --${optionName(given![0])} needs --lora, the rank of adapters`);
+  const targetModules = loraTargets?.split(',');
+  return defined({ r, alpha: loraAlpha, dropout: loraDropout, targetModules, keepAdapter });
 }
 
 function freezeOf({ freeze, freezeEpochs, freezeParameters }: TrainValues) {

@@ -1,9 +1,9 @@
 import { access, readFile, readdir } from 'node:fs/promises';
-import { join, relative, resolve } from 'node:path';
-import { InputError, notebookRecipe } from '../index.js';
+import { dirname, join, relative, resolve } from 'node:path';
+import { InputError, messageOf, notebookRecipe } from '../index.js';
 import type { Augmentation, TrainerOptions, TrainingOptions } from '../index.js';
 import { optionName } from './options.js';
-import { defined, pathOptions, resumable, trainingOf } from './trainOptions.js';
+import { defined, options, pathOptions, resumable, trainingOf } from './trainOptions.js';
 import type { TrainValues } from './trainOptions.js';
 
 /** What `train` was asked for, as config.json keeps it under `command`: paths are relative to the run folder. */
@@ -21,6 +21,40 @@ export interface TrainTask {
   readonly folder: string;
   readonly resume: boolean;
   readonly values: TrainValues;
+}
+
+/** What `train` was given: its rows, and its options. */
+export interface Given {
+  readonly train: string | undefined;
+  readonly values: TrainValues;
+}
+
+/**
+ * What was given, and beneath it what the file of `--config` says: the config.json of a run, or what `tune` wrote. Its
+ * paths are relative to the file; where its run was kept is not taken over.
+ *
+ * @throws InputError where the file is none of `train`, or holds an option that is unknown or out of its range.
+ */
+export async function withConfig({ train, values }: Given): Promise<Given> {
+  const { config, ...given } = values;
+  if (config === undefined) return { train, values };
+  const record = await readRecord(config, 'there is no such file for --config');
+  const { train: rows, ...stored } = await located(record, dirname(config));
+  return { train: train ?? rows, values: { ...checked(stored, config), ...given } };
+}
+
+/** Options of a file, read as those of a command line. */
+function checked(stored: TrainValues, file: string): TrainValues {
+  const entries = Object.entries(stored).map(([key, value]) => {
+    const option = Object.hasOwn(options, key) ? options[key as keyof TrainValues] : undefined;
+    if (option === undefined) {
+      throw new InputError(
+        `train: ${file} has the option '${key}', which train does not know; it is of another version`,
+      );
+    }
+    return [key, option.read(String(value), `train: ${optionName(key)} of ${file}`)];
+  });
+  return Object.fromEntries(entries) as TrainValues;
 }
 
 /** A task for a new run. @throws InputError where there are no rows to train on */
@@ -54,7 +88,10 @@ export async function resumedTask(
   if (!resume && train !== undefined && !(await exists(join(folder, 'config.json')))) {
     return newTask(train, { ...others, out });
   }
-  const record = await readRecord(folder);
+  const record = await readRecord(
+    join(folder, 'config.json'),
+    `${folder} holds no run to go on with`,
+  );
   requireSame(record, others);
   const { train: rows, ...stored } = await located(record, folder);
   const task = { train: train ?? rows, folder, resume: true, values: { ...stored, ...others } };
@@ -87,7 +124,7 @@ async function requireFiles({ train, folder, values: { val, exclude } }: TrainTa
 
 /** What config.json is to keep of a task. */
 export async function recordOf({ train, folder, values }: TrainTask): Promise<TrainRecord> {
-  const { out: _, resume: __, overwrite: ___, json: ____, ...kept } = values;
+  const { out: _, resume: __, overwrite: ___, json: ____, config: _____, ...kept } = values;
   const paths: Record<string, string> = {};
   for (const key of pathOptions) {
     const value = values[key] as string | undefined;
@@ -103,10 +140,13 @@ export async function trainerOptions({
   resume,
   values,
 }: TrainTask): Promise<TrainerOptions> {
-  const { checkpointMinutes, gradientCheckpointing, overwrite } = values;
+  const { checkpointMinutes, checkpointSteps, evalBatchSize, gradientCheckpointing, overwrite } =
+    values;
+  const { tensorboard } = values;
   return {
     ...(await trainingOptionsOf(values)),
-    ...defined({ checkpointMinutes, gradientCheckpointing, overwrite }),
+    ...defined({ checkpointMinutes, checkpointSteps, evalBatchSize }),
+    ...defined({ gradientCheckpointing, overwrite, tensorboard }),
     ...defined({ outputDir: folder, resume, cacheFeatures: cacheFolder(values) }),
   };
 }
@@ -149,22 +189,22 @@ export function holdsModel(folder: string): Promise<boolean> {
   return exists(join(folder, 'model', 'model.safetensors'));
 }
 
-async function readRecord(folder: string): Promise<TrainRecord> {
-  const path = join(folder, 'config.json');
-  if (!(await exists(path))) {
-    throw new InputError(`train: ${folder} holds no run to go on with (config.json is missing)`);
+async function readRecord(path: string, without: string): Promise<TrainRecord> {
+  if (!(await exists(path))) throw new InputError(`train: ${without} (${path} is missing)`);
+  let json: { readonly command?: TrainRecord };
+  try {
+    json = JSON.parse(await readFile(path, 'utf8')) as typeof json;
+  } catch (error) {
+    throw new InputError(`train: ${path} must be JSON (${messageOf(error)})`);
   }
-  const { command } = JSON.parse(await readFile(path, 'utf8')) as { command?: TrainRecord };
-  if (command === undefined) {
-    throw new InputError(
-      `train: ${folder} was not trained from the command line; resume it in code`,
-    );
-  }
-  return command;
+  if (json.command !== undefined) return json.command;
+  throw new InputError(
+    `train: ${path} was not written by the command line; go on with its run in code`,
+  );
 }
 
 /** A record with its paths as they are from here; what is no path, such as a hub id, stays. */
-async function located(record: TrainRecord, folder: string): Promise<TrainRecord> {
+export async function located(record: TrainRecord, folder: string): Promise<TrainRecord> {
   const found: Record<string, string> = { train: resolve(folder, record.train) };
   for (const key of pathOptions) {
     const value = record[key] as string | undefined;

@@ -279,10 +279,13 @@ export class BertLayer extends Module {
   ): tf.Tensor3D {
     const rate = this.config.hiddenDropoutProb;
     const asking = firstTokens(hidden, queries);
-    const attended = this.attentionOutput.forward(this.attend(hidden, mask, context, asking));
+    const attended = this.attentionOutput.forward(
+      this.attend(hidden, mask, context, asking),
+      context,
+    );
     const middle = this.attentionNorm.forward(tf.add(dropout(attended, rate, context), asking));
     const activate = activation('bert', this.config.hiddenAct);
-    const fed = this.output.forward(activate(this.intermediate.forward(middle)));
+    const fed = this.output.forward(activate(this.intermediate.forward(middle, context)), context);
     return this.outputNorm.forward(tf.add(dropout(fed, rate, context), middle));
   }
 
@@ -315,9 +318,9 @@ export class BertLayer extends Module {
     const split = (x: tf.Tensor3D): tf.Tensor4D =>
       tf.transpose(tf.reshape(x, [batch, x.shape[1], heads, width / heads]), [0, 2, 1, 3]);
     const attended = attention(
-      split(this.query.forward(asking)),
-      split(this.key.forward(hidden)),
-      split(this.value.forward(hidden)),
+      split(this.query.forward(asking, context)),
+      split(this.key.forward(hidden, context)),
+      split(this.value.forward(hidden, context)),
       { mask, dropout: dropoutMask([batch, heads, queries, length], rate, context) },
     ); // [batch, heads, queries, width / heads]
     return tf.reshape(tf.transpose(attended, [0, 2, 1, 3]), [batch, queries, width]);

@@ -1,6 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { defaultUniform } from './initializers.js';
+import type { ForwardContext } from './dropout.js';
 import type { Initializer } from './initializers.js';
+import type { LoraAdapter } from './lora.js';
 import { Module } from './module.js';
 import type { Scope } from './module.js';
 import { differentiable, fused } from './ops.js';
@@ -15,6 +17,7 @@ export interface LinearInit {
 export class Linear extends Module {
   readonly weight: tf.Variable;
   readonly bias: tf.Variable;
+  #adapter: LoraAdapter | undefined;
 
   constructor(
     readonly inFeatures: number,
@@ -28,11 +31,29 @@ export class Linear extends Module {
     this.bias = this.parameter('bias', [outFeatures], init?.bias ?? byDefault);
   }
 
-  /** Maps the last axis: [..., in] to [..., out]. */
-  forward<T extends tf.Tensor>(x: T): T {
+  /** Maps the last axis: [..., in] to [..., out]. The context is for the dropout of an adapter. */
+  forward<T extends tf.Tensor>(x: T, context?: ForwardContext): T {
     const rows = tf.reshape<tf.Rank.R2>(x, [-1, this.inFeatures]);
     const y = dense(rows, this.weight as tf.Tensor2D, this.bias as tf.Tensor1D);
-    return tf.reshape(y, [...x.shape.slice(0, -1), this.outFeatures]) as unknown as T;
+    const more = this.#adapter?.forward(rows, context);
+    const sum = more === undefined ? y : tf.add(y, more);
+    return tf.reshape(sum, [...x.shape.slice(0, -1), this.outFeatures]) as unknown as T;
+  }
+
+  /** The low-rank term beside this layer, where it has one (see `addLora`). */
+  get adapter(): LoraAdapter | undefined {
+    return this.#adapter;
+  }
+
+  /** Gives this layer a low-rank adapter, its parameters beside `weight` and `bias`. */
+  adapt(make: (scope: Scope) => LoraAdapter): void {
+    this.#adapter = this.child('', make);
+  }
+
+  /** Removes the adapter; what it has learned stays where it was merged. */
+  dropAdapter(): void {
+    this.dropChild('');
+    this.#adapter = undefined;
   }
 }
 

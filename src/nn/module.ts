@@ -72,6 +72,23 @@ export abstract class Module {
     return child;
   }
 
+  /** Disposes a child, and forgets its names. */
+  protected dropChild(name: string): void {
+    this.#children.get(name)?.dispose();
+    this.#children.delete(name);
+  }
+
+  /** This module under an empty name, and its children, by full name. */
+  namedModules(): Map<string, Module> {
+    const inner = [...this.#children].flatMap(([name, child]) =>
+      [...child.namedModules()].map(([rest, module]): [string, Module] => [
+        [name, rest].filter((part) => part !== '').join('.'),
+        module,
+      ]),
+    );
+    return new Map<string, Module>([...inner, ['', this]]);
+  }
+
   /** The parameters of this module and its children, by full name, in the order they were added. */
   namedParameters(): Map<string, tf.Variable> {
     return this.#collect((module) => module.#parameters);

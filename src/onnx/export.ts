@@ -6,6 +6,7 @@ import { InputError } from '../errors.js';
 import { modes } from '../fusion/fusion.js';
 import type { Mode } from '../fusion/fusion.js';
 import type { BertResNetModel } from '../model.js';
+import { whileMerged } from '../nn/lora.js';
 import type { FixedTensor } from './graph.js';
 import { describeModel } from './metadata.js';
 import { layOutModel } from './modelProto.js';
@@ -96,11 +97,13 @@ async function withDescription<T>(
   requireOwnEncoders(model, mode);
   const { version } = await import('../version.node.js');
   await tf.ready();
-  const { graph, inputs, imageSize } = traceModel(model, mode, options.imageSize);
-  const variables = [...model.namedParameters(), ...model.namedBuffers()];
-  const held = variables
-    .filter(([name]) => graph.read.has(name))
-    .map(([name, variable]): [string, tf.Tensor] => [name, tf.clone(variable)]);
+  const { graph, inputs, imageSize, held } = whileMerged(model, () => {
+    const traced = traceModel(model, mode, options.imageSize);
+    const variables = [...model.namedParameters(), ...model.namedBuffers()];
+    const read = variables.filter(([name]) => traced.graph.read.has(name));
+    const clones = read.map(([name, value]): [string, tf.Tensor] => [name, tf.clone(value)]);
+    return { ...traced, held: clones };
+  });
   try {
     return await run({
       ...{ name: 'bertresnet', doc: docOf(model, inputs), version: version(), inputs },

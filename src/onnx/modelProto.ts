@@ -3,7 +3,7 @@ import type { Constant, DType } from '../backends/onnxruntime/graph.js';
 import { writeNode, writeTensor, writeValueInfo } from '../backends/onnxruntime/onnx.js';
 import type { OpenSpec } from '../backends/onnxruntime/onnx.js';
 import type { ProgramNode } from '../backends/onnxruntime/program.js';
-import { ProtobufWriter } from '../backends/onnxruntime/protobuf.js';
+import { ProtobufWriter } from '../protobuf.js';
 
 // The fields and their numbers are those of onnx.proto3, https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3.
 

@@ -1,6 +1,8 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import { InputError } from '../errors.js';
 import type { BertResNetModel } from '../model.js';
+import { addLora } from '../nn/lora.js';
+import type { LoraConfig } from '../nn/lora.js';
 import { blocksAbove, encoderOfParameter } from './layers.js';
 
 /** What stays as it is in training. */
@@ -20,21 +22,28 @@ interface Freezing {
   readonly freeze: FreezeOptions;
   /** Epochs from one block of the encoders to the next; 0: all at once. */
   readonly gradualUnfreezing: number;
+  /** Adapters of the text encoder, which are trained in its place. */
+  readonly lora?: LoraConfig;
 }
 
 /**
- * Freezes what is frozen for the whole run, and thaws what is not; what is not mentioned stays as the model has it.
+ * Freezes what is frozen for the whole run, and thaws what is not; what is not mentioned stays as the model has it. With
+ * `lora` the text encoder gets its adapters.
  *
  * @returns the parameters that are trained in some epoch, by name.
  * @throws InputError where a pattern names no parameter.
  */
 export function freezeForRun(
   model: BertResNetModel,
-  { freeze: { text, image, parameters = [] } }: Freezing,
+  { freeze: { text, image, parameters = [] }, lora }: Freezing,
 ): Map<string, tf.Variable> {
   const whole = (frozen?: boolean | number): boolean | undefined =>
     typeof frozen === 'number' ? false : frozen;
   model.freeze({ text: whole(text), image: whole(image) });
+  if (lora !== undefined) {
+    const { r, alpha, dropout, targetModules } = lora;
+    addLora(model.textEncoder, { r, alpha, dropout, targetModules });
+  }
   const all = [...model.namedParameters()];
   for (const pattern of parameters) {
     const matched = all.filter(([name]) => matches(pattern, name));

@@ -1,7 +1,7 @@
 import type { Dataset } from '../datasets/example.js';
 import { InputError } from '../errors.js';
 import { hashKey } from '../nn/random.js';
-import { trainingOptionNames } from './options.js';
+import { resolveOptions, trainingOptionNames } from './options.js';
 import type { ResolvedOptions } from './options.js';
 
 /** What a run is, by name: everything that decides its numbers, as JSON values. */
@@ -37,15 +37,26 @@ export function optionsIdentity(options: ResolvedOptions, warmupSteps: number): 
 }
 
 /**
+ * What a run did before there was an option: its default, which then is to do nothing, or what is said here. So a run
+ * goes on with a later version, unless it is asked for something new.
+ */
+function valueWithout(name: string): unknown {
+  if (name === 'groupByLength') return false;
+  return (resolveOptions({}) as unknown as Record<string, unknown>)[name];
+}
+
+/**
  * @throws InputError naming everything in which the run of a checkpoint and the one asked for
  * differ.
  */
 export function requireSameRun(saved: RunIdentity, asked: RunIdentity, where: string): void {
   const names = [...new Set([...Object.keys(saved), ...Object.keys(asked)])];
-  const differing = names.filter((name) => shown(saved[name]) !== shown(asked[name]));
+  const there = (name: string): string =>
+    shown(Object.hasOwn(saved, name) ? saved[name] : valueWithout(name));
+  const differing = names.filter((name) => there(name) !== shown(asked[name]));
   if (differing.length === 0) return;
   const list = differing.map(
-    (name) => `  ${name}: ${shown(saved[name])} there, ${shown(asked[name])} now`,
+    (name) => `  ${name}: ${there(name)} there, ${shown(asked[name])} now`,
   );
   throw new InputError(
     `trainer: a resumed run must be given what it began with, got something else than ` +

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { BertResNetModel } from '../model.js';
+import { mergedState } from '../nn/lora.js';
 import { readSafetensors, writeSafetensors } from '../weights/safetensors.js';
 import { isMinimized } from './monitor.js';
 import type { Monitor } from './monitor.js';
@@ -33,7 +34,7 @@ export class Ingredients {
 
   /** Keeps the model's weights as those of an epoch. */
   async keep(model: BertResNetModel, epoch: number): Promise<void> {
-    const weights = model.stateDict();
+    const weights = mergedState(model);
     if (this.#folder === undefined) {
       tf.dispose(this.#held.get(epoch) ?? {});
       this.#held.set(epoch, weights);

@@ -4,6 +4,8 @@ import type { Augmentation } from '../datasets/augment.js';
 import { InputError } from '../errors.js';
 import { modes } from '../fusion/fusion.js';
 import type { Mode } from '../fusion/fusion.js';
+import { loraEntries } from '../nn/lora.js';
+import type { LoraConfig, LoraOptions } from '../nn/lora.js';
 import { aboveZero, atLeast, belowOne, integer, parseOptions, share } from '../schema.js';
 import type { ClassWeights } from './classWeights.js';
 import type { EarlyStopping } from './earlyStopping.js';
@@ -112,6 +114,11 @@ export interface TrainingOptions {
    */
   readonly gradualUnfreezing?: number;
   /**
+   * Trains low-rank adapters of the text encoder in the place of its weights (LoRA; Hu et al., 2021; default: not):
+   * `{}` for peft's defaults. They are merged into the weights that are saved, and into the model at the end.
+   */
+  readonly lora?: LoraTraining;
+  /**
    * The decay of a moving average of the weights (default 0: none; 0.999 is usual): validation rests on the average,
    * and so does the model that is kept.
    */
@@ -143,6 +150,12 @@ export interface TrainingOptions {
   readonly seed?: number;
   /** The figure of the validation rows by which the best epoch is chosen (default `accuracy`). */
   readonly monitor?: Monitor;
+}
+
+/** The adapters of a run, and what becomes of them. */
+export interface LoraTraining extends LoraOptions {
+  /** Writes the best epoch's adapters as peft does, in `adapter/` of the run folder (default false). */
+  readonly keepAdapter?: boolean;
 }
 
 /** What decides where a run is kept, how it is seen and what it costs, but not its numbers. */
@@ -183,6 +196,8 @@ export interface RunOptions {
   readonly evalBatchSize?: number;
   /** How many batches are read ahead (default 2). */
   readonly prefetch?: number;
+  /** Writes TensorBoard's event files into `tensorboard/` of the run folder (default false). */
+  readonly tensorboard?: boolean;
   /** Added to the run's config.json as it is, such as the command line that a program was given. */
   readonly record?: Readonly<Record<string, unknown>>;
 }
@@ -203,6 +218,7 @@ type Defaulted = Omit<
   | 'earlyStopping'
   | 'modalityDropout'
   | 'gradientModulation'
+  | 'lora'
 >;
 
 /** {@link TrainingOptions} with every default filled in. */
@@ -216,6 +232,7 @@ export interface NestedOptions {
   readonly earlyStopping?: EarlyStopping;
   readonly modalityDropout?: ModalityDropout;
   readonly gradientModulation?: ModulationOptions;
+  readonly lora?: LoraConfig & { readonly keepAdapter: boolean };
 }
 
 type ResolvedRun = Required<Omit<RunOptions, 'outputDir' | 'record'>> & RunOptions;
@@ -278,6 +295,7 @@ const trainingEntries = {
     {},
   ),
   gradualUnfreezing: v.optional(integer(0), 0),
+  lora: v.optional(v.strictObject({ ...loraEntries, keepAdapter: v.optional(v.boolean(), false) })),
   ema: v.optional(belowOne, 0),
   soup: v.optional(integer(0), 0),
   earlyStopping: v.optional(
@@ -302,6 +320,7 @@ const runEntries = {
   cacheFeatures: v.optional(v.union([v.boolean(), v.pipe(v.string(), v.nonEmpty())]), false),
   evalBatchSize: v.optional(integer(1), 32),
   prefetch: v.optional(integer(0), 2),
+  tensorboard: v.optional(v.boolean(), false),
   record: v.optional(v.record(v.string(), v.unknown())),
 };
 
@@ -319,6 +338,7 @@ export function resolveOptions(options: TrainingOptions & RunOptions): ResolvedO
   const resolved = parseOptions('trainer', schema, options, unions) as ResolvedOptions;
   requireFolder(resolved);
   requireHeads(resolved);
+  requireAdapters(resolved);
   if (resolved.augment !== undefined) checkAugmentation(resolved.augment);
   return resolved;
 }
@@ -331,7 +351,26 @@ function requireHeads({ gradientModulation, auxiliary }: ResolvedOptions): void 
   );
 }
 
-function requireFolder({ outputDir, resume, overwrite }: ResolvedOptions): void {
+function requireAdapters({ lora, freeze, outputDir, soup }: ResolvedOptions): void {
+  if (lora === undefined) return;
+  if (freeze.text === true) {
+    throw new InputError(
+      'trainer: lora trains adapters of the text encoder, but freeze.text is true; leave one of them out',
+    );
+  }
+  if (!lora.keepAdapter || (outputDir !== undefined && soup === 0)) return;
+  throw new InputError(
+    'trainer: lora.keepAdapter writes the adapters of the best epoch to the folder of the run, got ' +
+      `${soup === 0 ? 'no outputDir; pass one' : `a soup of ${soup}, which is of several; pass soup: 0`}`,
+  );
+}
+
+function requireFolder({ outputDir, resume, overwrite, tensorboard }: ResolvedOptions): void {
+  if (tensorboard && outputDir === undefined) {
+    throw new InputError(
+      'trainer: tensorboard writes into the folder of the run, got none; pass its outputDir',
+    );
+  }
   if (resume && outputDir === undefined) {
     throw new InputError(
       'trainer: resume goes on with the run of a folder, got none; pass its outputDir',

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Batch } from '../datasets/batch.js';
 import { InputError, messageOf } from '../errors.js';
+import { mergeLora, mergedState } from '../nn/lora.js';
 import type { StateDict } from '../nn/stateDict.js';
 import { readSafetensors } from '../weights/safetensors.js';
 import { readCheckpoint, writeCheckpoint } from './checkpoint.js';
@@ -83,13 +84,14 @@ export class TrainingRun {
    * any case.
    */
   async run(): Promise<EpochRecord[]> {
-    const { options, totalSteps } = this.#plan;
+    const { model, options, totalSteps } = this.#plan;
     try {
       await this.#begin();
       this.#rows = await this.#prepare();
       const doneSteps = this.#position.step;
       await this.#listeners.progress?.start({ epochs: options.epochs, totalSteps, doneSteps });
       while (!this.#isDone()) await this.#epoch();
+      mergeLora(model.textEncoder); // what was kept of the best epochs is merged, too
       await this.#takeBest();
       await this.#cook();
       return this.#history;
@@ -334,13 +336,21 @@ export class TrainingRun {
     if (this.#folder === undefined) {
       tf.dispose(this.#snapshot);
       const isLive = report === undefined && this.#average === undefined;
-      this.#snapshot = isLive ? {} : model.stateDict();
+      this.#snapshot = isLive ? {} : mergedState(model);
       return;
     }
     await model.save(this.#folder.model);
+    await this.#keepAdapter();
     if (report === undefined) return;
     const epoch = this.#position.epoch + 1;
     await this.#folder.writeJson('metrics.json', { ...report, epoch, data: validation!.name });
+  }
+
+  async #keepAdapter(): Promise<void> {
+    const { model, options } = this.#plan;
+    if (!options.lora?.keepAdapter) return;
+    const { saveLora } = await import('../loraFiles.js');
+    await saveLora(model.textEncoder, this.#folder!.adapter);
   }
 
   /** Keeps the weights of an epoch that may go into the soup; those that may, the best first. */

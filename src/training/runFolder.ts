@@ -2,16 +2,26 @@ import { InputError } from '../errors.js';
 import * as files from '../weights/files.node.js';
 
 const products = [
-  ...(['model', 'checkpoint', 'soup', 'metrics.json', 'history.jsonl', 'config.json'] as const),
-  ...(['report.html', 'answers.csv'] as const),
+  ...([
+    'model',
+    'adapter',
+    'checkpoint',
+    'soup',
+    'metrics.json',
+    'history.jsonl',
+    'config.json',
+  ] as const),
+  ...(['report.html', 'answers.csv', 'tensorboard'] as const),
 ];
 
 /**
  * A folder that holds a run: `model/`, `checkpoint/last.safetensors`, `history.jsonl`,
- * `config.json`, `metrics.json`, and for a soup `soup/epoch-3.safetensors`. Nothing in it names where it stands, so it can be moved.
+ * `config.json`, `metrics.json`, with `lora.keepAdapter` `adapter/`, and for a soup `soup/epoch-3.safetensors`. Nothing in it names where it stands, so it can be moved.
  */
 export class RunFolder {
   readonly model: string;
+  /** The adapters of the best epoch, where they are kept. */
+  readonly adapter: string;
   readonly checkpoint: string;
   readonly #history: string;
   #lines = 0;
@@ -19,6 +29,7 @@ export class RunFolder {
 
   constructor(readonly path: string) {
     this.model = this.#inside('model');
+    this.adapter = this.#inside('adapter');
     this.checkpoint = this.#inside('checkpoint/last.safetensors');
     this.#history = this.#inside('history.jsonl');
   }
@@ -74,6 +85,7 @@ export class RunFolder {
   /** Clears up what a process that died in the middle of writing has left. */
   async recover(): Promise<void> {
     await files.recoverFolder(this.model);
+    await files.recoverFolder(this.adapter);
     await this.#removeRemains();
   }
 

@@ -2,6 +2,7 @@ import { duplicateRows } from '../datasets/csvHash.js';
 import type { Dataset } from '../datasets/example.js';
 import { InputError } from '../errors.js';
 import type { BertResNetModel } from '../model.js';
+import { adaptedLayers, mergeLora } from '../nn/lora.js';
 import { configOf } from './config.js';
 import type { EvaluationReport } from './evaluate.js';
 import { resolveOptions } from './options.js';
@@ -13,6 +14,7 @@ import type { ProgressReporter } from './progress.js';
 import type { EpochRecord, StepRecord } from './records.js';
 import { TrainingRun } from './run.js';
 import type { RunFolder } from './runFolder.js';
+import type { TensorBoardWriter } from './tensorBoard.js';
 
 /** Who is told how a run goes. */
 export interface TrainerListeners {
@@ -98,24 +100,49 @@ export class Trainer {
     { validation, signal, onStep, onEpoch }: FitOptions = {},
   ): Promise<EpochRecord[]> {
     signal?.throwIfAborted();
+    requireNoAdapters(this.model);
+    const { textEncoder } = this.model;
+    const restoreFrozen = textEncoder.rememberFrozen();
+    try {
+      return await this.#run(train, { validation, signal, onStep, onEpoch });
+    } finally {
+      if (this.options.lora !== undefined) {
+        mergeLora(textEncoder);
+        restoreFrozen();
+      }
+    }
+  }
+
+  async #run(
+    train: Dataset,
+    { validation, signal, onStep, onEpoch }: FitOptions,
+  ): Promise<EpochRecord[]> {
     const plan = await planRun(this.model, this.options, train, validation);
     if (validation !== undefined) this.#warnOfDuplicates(train, validation);
     plan.warnings.forEach((warning) => this.#warn(warning));
     const folder = await this.#openFolder();
     try {
       if (folder !== undefined) await this.#prepareFolder(folder, plan);
+      const board = await this.#openBoard();
       this.model.calibration = undefined; // of weights that will be no more
       const run = new TrainingRun(plan, folder, {
         signal,
         warn: this.#warn,
         progress: await chooseProgress(this.#progress),
-        onStep: both(this.#listeners.onStep, onStep),
-        onEpoch: both(this.#listeners.onEpoch, onEpoch),
+        onStep: both(board?.onStep, both(this.#listeners.onStep, onStep)),
+        onEpoch: both(board?.onEpoch, both(this.#listeners.onEpoch, onEpoch)),
       });
       return await run.run();
     } finally {
       folder?.close();
     }
+  }
+
+  async #openBoard(): Promise<TensorBoardWriter | undefined> {
+    const { outputDir, tensorboard } = this.options;
+    if (!tensorboard) return undefined;
+    const { TensorBoardWriter } = await import('./tensorBoard.js');
+    return new TensorBoardWriter(`${outputDir}/tensorboard`);
   }
 
   #warnOfDuplicates(train: Dataset, validation: Dataset): void {
@@ -155,6 +182,15 @@ export class Trainer {
     await folder.start();
     await folder.writeJson('config.json', configOf(plan));
   }
+}
+
+/** Adapters that are not the run's own would be missing in what it keeps, which is merged. */
+function requireNoAdapters(model: BertResNetModel): void {
+  if (adaptedLayers(model).size === 0) return;
+  throw new InputError(
+    'trainer: the model must have no adapters of its own, but its text encoder has; ' +
+      'merge them (mergeLora), and pass the option lora to train new ones',
+  );
 }
 
 function both<T extends unknown[]>(

@@ -115,6 +115,11 @@ export async function appendText(path: string, text: string): Promise<void> {
   await change(path, { append: new TextEncoder().encode(text) });
 }
 
+/** Adds bytes to a file's end, which is made where it is missing. */
+export async function appendBytes(path: string, bytes: Uint8Array): Promise<void> {
+  await change(path, { append: bytes });
+}
+
 /** Cuts a file to its first bytes. */
 export async function truncateFile(path: string, size: number): Promise<void> {
   await change(path, { size });

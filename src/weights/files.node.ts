@@ -114,6 +114,11 @@ export async function appendText(path: string, text: string): Promise<void> {
   await appendFile(path, text);
 }
 
+/** Adds bytes to a file's end, which is made where it is missing. */
+export async function appendBytes(path: string, bytes: Uint8Array): Promise<void> {
+  await appendFile(path, bytes);
+}
+
 /** Cuts a file to its first bytes. */
 export async function truncateFile(path: string, size: number): Promise<void> {
   await truncate(path, size);

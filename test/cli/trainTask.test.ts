@@ -1,10 +1,16 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseCommand } from '../../src/cli/parse.node.js';
 import { trainCommand } from '../../src/cli/train.js';
-import { newTask, recordOf, resumedTask, trainerOptions } from '../../src/cli/trainTask.node.js';
+import {
+  newTask,
+  recordOf,
+  resumedTask,
+  trainerOptions,
+  withConfig,
+} from '../../src/cli/trainTask.node.js';
 
 const toldOf = async (line: string) => {
   const { options } = parseCommand(trainCommand, ['rows.csv', ...line.split(' ')]);
@@ -32,6 +38,92 @@ describe('what the trainer is told', () => {
     expect(await toldOf('--ema 0.99 --soup 3 --patience 2')).toMatchObject({
       ...{ ema: 0.99, soup: 3, earlyStopping: { patience: 2 } },
     });
+  });
+});
+
+describe('what else the trainer is told', () => {
+  it('of the optimizer, the warm-up and the end', async () => {
+    const words = '--decay all --beta1 0.8 --beta2 0.98 --epsilon 1e-6 --warmup-steps 5';
+    expect(await toldOf(words)).toMatchObject({
+      ...{ decay: 'all', beta1: 0.8, beta2: 0.98, epsilon: 1e-6, warmupSteps: 5 },
+    });
+    expect(await toldOf('--patience 2 --min-delta 0.01')).toMatchObject({
+      earlyStopping: { patience: 2, minDelta: 0.01 },
+    });
+    await expect(toldOf('--min-delta 0.01')).rejects.toThrow('needs --patience');
+    expect(await toldOf('--eval-batch-size 4 --checkpoint-steps 7')).toMatchObject({
+      ...{ evalBatchSize: 4, checkpointSteps: 7 },
+    });
+  });
+
+  it('of adapters', async () => {
+    const words = '--lora 4 --lora-alpha 16 --lora-dropout 0.1 --lora-targets query,key';
+    expect(await toldOf(`${words} --keep-adapter`)).toMatchObject({
+      lora: { r: 4, alpha: 16, dropout: 0.1, targetModules: ['query', 'key'], keepAdapter: true },
+    });
+    expect((await toldOf('--lora 4')).lora).toEqual({ r: 4 });
+    await expect(toldOf('--lora-alpha 16')).rejects.toThrow('--lora-alpha needs --lora');
+  });
+
+  it('of a fusion with options', () => {
+    const read = (value: string) => {
+      const { options } = parseCommand(trainCommand, ['rows.csv', '--fusion', value]);
+      return (options as { fusion?: string }).fusion;
+    };
+    expect(read('gmu')).toBe('gmu');
+    expect(read('{"type":"mlb","dim":64}')).toBe('{"type":"mlb","dim":64}');
+    expect(() => read('{"type":')).toThrow('--fusion is a name or a JSON object');
+  });
+});
+
+describe('--config', () => {
+  let folder = '';
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'config-'));
+    await writeFile(join(folder, 'rows.csv'), 'text,label\n');
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  const file = (): string => join(folder, 'run', 'config.json');
+  const write = async (command: object | undefined): Promise<void> => {
+    await mkdir(join(folder, 'run'), { recursive: true });
+    await writeFile(file(), JSON.stringify({ formatVersion: 1, command }));
+  };
+
+  it('repeats a run with its files where they are, and what is given beside it comes first', async () => {
+    const rows = join(folder, 'rows.csv');
+    const values = { val: rows, epochs: 3, learningRate: 0.1, noReport: true, fusion: 'gmu' };
+    const begun = await newTask(rows, { ...values, out: join(folder, 'run'), json: true });
+    await write(await recordOf(begun));
+    const out = join(folder, 'other');
+    const again = await withConfig({
+      train: undefined,
+      values: { config: file(), epochs: 4, out },
+    });
+    expect(again).toEqual({ train: rows, values: { ...values, epochs: 4, out } });
+    const other = await withConfig({ train: 'others.csv', values: { config: file() } });
+    expect(other.train).toBe('others.csv');
+    // What it leaves names the options, not the file that they came from.
+    const task = await newTask(again.train, again.values);
+    expect(await recordOf(task)).toEqual({
+      ...values,
+      epochs: 4,
+      val: '../rows.csv',
+      train: '../rows.csv',
+    });
+  });
+
+  it('refuses a file that is none of train, and options that are none', async () => {
+    const read = () => withConfig({ train: undefined, values: { config: file() } });
+    await expect(read()).rejects.toThrow('there is no such file for --config');
+    await write(undefined);
+    await expect(read()).rejects.toThrow('was not written by the command line');
+    await write({ train: '../rows.csv', ferment: 3 });
+    await expect(read()).rejects.toThrow("has the option 'ferment'");
+    await write({ train: '../rows.csv', epochs: -3 });
+    await expect(read()).rejects.toThrow('epochs of');
+    await writeFile(file(), '{');
+    await expect(read()).rejects.toThrow('must be JSON');
   });
 });
 

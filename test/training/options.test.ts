@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { useBackend } from '../../src/backends/select.js';
 import { datasetFrom } from '../../src/datasets/exampleDataset.js';
 import type { BertResNetModel } from '../../src/model.js';
+import { optionsIdentity, requireSameRun } from '../../src/training/identity.js';
 import { BarProgress } from '../../src/training/progressBar.node.js';
 import {
   LineProgress,
@@ -39,6 +40,30 @@ const refused = (options: object): string => {
     return (error as Error).message;
   }
 };
+
+describe('a run of an earlier version', () => {
+  const identity = (options: TrainerOptions = {}) =>
+    optionsIdentity(new Trainer(model, options).options, 10);
+
+  it('goes on where options that it did not know are off', () => {
+    const { ema: _, soup: __, lora: ___, layerDecay: ____, ...older } = identity();
+    const saved = JSON.parse(JSON.stringify(older)) as typeof older;
+    expect(() => requireSameRun(saved, identity(), 'there')).not.toThrow();
+    expect(() => requireSameRun(saved, identity({ ema: 0.9 }), 'there')).toThrow(
+      'ema: 0 there, 0.9 now',
+    );
+    expect(() => requireSameRun(saved, identity({ lora: {} }), 'there')).toThrow(
+      'lora: not given there',
+    );
+  });
+
+  it('that only shuffled its rows goes on so', () => {
+    const { groupByLength: _, ...saved } = identity();
+    expect(() => requireSameRun(saved, identity(), 'there')).toThrow('groupByLength: false there');
+    const asked = identity({ groupByLength: false });
+    expect(() => requireSameRun(saved, asked, 'there')).not.toThrow();
+  });
+});
 
 describe('options', () => {
   it('have defaults', () => {

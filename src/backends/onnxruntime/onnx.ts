@@ -1,7 +1,7 @@
 import { dataTypes } from './graph.js';
 import type { Attribute, Constant } from './graph.js';
 import type { NamedSpec, Program, ProgramNode } from './program.js';
-import { ProtobufWriter } from './protobuf.js';
+import { ProtobufWriter } from '../../protobuf.js';
 
 // Field numbers and enumerations are those of onnx.proto3, https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3.
 const IR_VERSION = 10;

@@ -9,7 +9,7 @@ import { Arenas } from './arenas.js';
 import type { Arena } from './arenas.js';
 import type { TypedArray } from './graph.js';
 import { operatorTimes } from './profile.js';
-import { ProtobufWriter } from './protobuf.js';
+import { ProtobufWriter } from '../../protobuf.js';
 import type {
   Executable,
   Feed,

@@ -1,6 +1,6 @@
 /**
  * Writes Protocol Buffers' wire format: https://protobuf.dev/programming-guides/encoding/.
- * ONNX needs only varints, 32-bit floats, byte strings and nested messages.
+ * ONNX and TensorBoard need only varints, floats, byte strings and nested messages.
  */
 export class ProtobufWriter {
   #bytes = new Uint8Array(256);
@@ -23,6 +23,12 @@ export class ProtobufWriter {
   float(field: number, value: number): this {
     this.#varint(field * 8 + 5);
     this.#append(new Uint8Array(Float32Array.of(value).buffer));
+    return this;
+  }
+
+  double(field: number, value: number): this {
+    this.#varint(field * 8 + 1);
+    this.#append(new Uint8Array(Float64Array.of(value).buffer));
     return this;
   }
 
