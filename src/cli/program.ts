@@ -13,10 +13,12 @@ import { predictCommand } from './predict.js';
 import { exitCodes } from './terminal.js';
 import type { Terminal } from './terminal.js';
 import { trainCommand } from './train.js';
+import { tuneCommand } from './tune.js';
 
 /** The commands, in the order of their use. */
 export const commands: readonly Command[] = [
   findLearningRateCommand,
+  tuneCommand,
   trainCommand,
   evaluateCommand,
   compareCommand,

@@ -1,0 +1,217 @@
+import {
+  InputError,
+  Trainer,
+  bestFirst,
+  checkSearch,
+  formatSeconds,
+  isMinimized,
+  nextTrial,
+} from '../index.js';
+import type { EpochRecord, FitOptions, Monitor, Trial } from '../index.js';
+import { defineCommand } from './command.js';
+import type { Invocation } from './command.js';
+import { startEngine } from './engine.js';
+import { optionName } from './options.js';
+import { figure, plural, table } from './table.js';
+import { exitCodes } from './terminal.js';
+import type { Terminal } from './terminal.js';
+import { makeModel } from './trainModel.node.js';
+import { defined } from './trainOptions.js';
+import type { TrainValues } from './trainOptions.js';
+import { quoted } from './trainReport.node.js';
+import { openRows } from './trainRows.js';
+import type { Rows } from './trainRows.js';
+import { cacheFolder, recordOf, trainingOptionsOf } from './trainTask.node.js';
+import { SearchFolder } from './tuneFolder.node.js';
+import type { TrialRecord } from './tuneFolder.node.js';
+import { options } from './tuneOptions.js';
+import { beginSearch, resumeSearch } from './tuneTask.node.js';
+import type { SearchTask } from './tuneTask.node.js';
+
+async function run({ positionals, options: given, terminal, signal }: Invocation<typeof options>) {
+  const task =
+    given.resume === undefined
+      ? await beginSearch(positionals[0], given)
+      : await resumeSearch(positionals[0], given);
+  checkSearch(task.settings);
+  const rows = await openRows({ train: task.train, values: task.fixed }, terminal);
+  if (rows.validation === undefined) {
+    throw new InputError(
+      'tune: validation rows must tell which trial is better; leave out --val-fraction 0',
+    );
+  }
+  await startEngine(task.fixed, terminal);
+  const search = new Search(task, rows, terminal);
+  const ended = await search.run(signal);
+  await search.say(ended, given.json === true);
+  return ended === 'interrupted' ? exitCodes.interrupted : exitCodes.ok;
+}
+
+type Ending = 'done' | 'out of time' | 'interrupted';
+
+/** A search under way. */
+class Search {
+  readonly #task: SearchTask;
+  readonly #rows: Rows;
+  readonly #terminal: Terminal;
+  readonly #trials: TrialRecord[];
+  readonly #folder: SearchFolder;
+
+  constructor(task: SearchTask, rows: Rows, terminal: Terminal) {
+    this.#task = task;
+    this.#rows = rows;
+    this.#terminal = terminal;
+    this.#trials = [...task.trials];
+    this.#folder = new SearchFolder(task.folder);
+  }
+
+  /** Makes trials until there is none left, the time is over or somebody stops it; each is written once it is done. */
+  async run(signal: AbortSignal): Promise<Ending> {
+    const { settings, budget } = this.#task;
+    for (;;) {
+      const trial = nextTrial(this.#trials, settings);
+      if (trial === undefined) return 'done';
+      const left = budget - this.#trials.reduce((sum, { seconds }) => sum + seconds, 0);
+      if (left <= 0) return 'out of time';
+      const deadline = deadlineIn(left);
+      try {
+        const record = await this.#make(trial, AbortSignal.any([signal, deadline.signal]));
+        await this.#keep(record);
+      } catch (error) {
+        if (signal.aborted) return 'interrupted';
+        if (deadline.signal.aborted) return 'out of time';
+        throw error;
+      } finally {
+        deadline.clear();
+      }
+    }
+  }
+
+  async #make(trial: Trial, signal: AbortSignal): Promise<TrialRecord> {
+    const started = Date.now();
+    const end = (history: readonly EpochRecord[], problem?: string): TrialRecord => ({
+      kind: 'trial',
+      ...trial,
+      score: problem === undefined ? scoreOf(history, this.#monitor) : null,
+      seconds: (Date.now() - started) / 1000,
+      ...defined({ problem }),
+      history,
+    });
+    let steps = 0;
+    const onStep = (): void => void steps++;
+    try {
+      return end(await this.#train(trial, { signal, onStep }));
+    } catch (error) {
+      // What fails before its first step is refused, and where nothing came to an end, for what was given to all.
+      const known = steps > 0 || this.#trials.some(({ score }) => score !== null);
+      if (signal.aborted || !known || !(error instanceof Error)) throw error;
+      return end([], error.message);
+    }
+  }
+
+  async #train(trial: Trial, listeners: FitOptions): Promise<EpochRecord[]> {
+    const values = valuesOf(this.#task.fixed, trial);
+    const model = await makeModel(values, this.#rows.train.labels);
+    try {
+      const { gradientCheckpointing, evalBatchSize } = values;
+      const trainer = new Trainer(model, {
+        ...(await trainingOptionsOf(values)),
+        ...defined({ gradientCheckpointing, evalBatchSize, cacheFeatures: cacheFolder(values) }),
+        onWarning: () => {},
+      });
+      return await trainer.fit(this.#rows.train, {
+        validation: this.#rows.validation,
+        ...listeners,
+      });
+    } finally {
+      model.dispose();
+    }
+  }
+
+  async #keep(record: TrialRecord): Promise<void> {
+    await this.#folder.append(record);
+    this.#trials.push(record);
+    const [trial, , score, time, what] = cellsOf(record);
+    this.#terminal.say(
+      `trial ${trial}, ${plural(record.epochs, 'epoch')}: ${this.#monitor} ${score} in ${time} (${what})` +
+        (record.problem === undefined ? '' : `: ${record.problem}`),
+    );
+    const [best] = bestFirst(this.#trials);
+    if (best !== record) return;
+    const { train, folder, fixed } = this.#task;
+    const values = valuesOf(fixed, best);
+    await this.#folder.writeBest(await recordOf({ train, folder, resume: false, values }), best);
+  }
+
+  get #monitor(): Monitor {
+    return this.#task.fixed.monitor ?? 'accuracy';
+  }
+
+  /** Prints the trials, the best first, and what to do next. */
+  async say(ending: Ending, asJson: boolean): Promise<void> {
+    const { folder } = this.#task;
+    const best = bestFirst(this.#trials);
+    const others = this.#trials.filter(({ score }) => score === null);
+    const all = [...best, ...others];
+    if (asJson) this.#terminal.out(JSON.stringify({ ending, trials: all }, null, 2));
+    else if (all.length > 0) {
+      const header = ['trial', 'epochs', this.#monitor, 'time', 'options'];
+      const [head, ...lines] = table([header, ...all.map(cellsOf)].map((row) => row.slice(0, 4)));
+      this.#terminal.out(`${head}  options`);
+      lines.forEach((line, i) => this.#terminal.out(`${line}  ${cellsOf(all[i]!)[4]}`));
+    }
+    const more = `bertresnet tune --resume ${quoted(folder)}`;
+    if (ending === 'interrupted') this.#terminal.say(`Stopped. To go on: ${more}`);
+    if (ending === 'out of time')
+      this.#terminal.say(`The time is over. To go on: ${more} --budget with more of it`);
+    if (best.length === 0) this.#terminal.say('No trial came to an end.');
+    else
+      this.#terminal.say(
+        `best: trial ${best[0]!.trial} (bertresnet train --config ${quoted(this.#folder.best)} trains it)`,
+      );
+  }
+}
+
+/** The figure of the best epoch, larger for better; null where there is none. */
+function scoreOf(history: readonly EpochRecord[], monitor: Monitor): number | null {
+  const figures = history.flatMap(({ validation }) => validation?.[monitor] ?? []);
+  if (figures.length === 0) return null;
+  return isMinimized(monitor) ? -Math.min(...figures) : Math.max(...figures);
+}
+
+/** What a trial gives `train`. */
+function valuesOf(fixed: TrainValues, { options: drawn, epochs }: Trial): TrainValues {
+  const chosen = Object.entries(drawn).filter(([, value]) => value !== null);
+  return { ...fixed, ...(Object.fromEntries(chosen) as TrainValues), epochs };
+}
+
+function cellsOf({ trial, epochs, score, seconds, options: drawn }: TrialRecord): string[] {
+  const what = Object.entries(drawn)
+    .filter(([, value]) => value !== null)
+    .map(([key, value]) => `--${optionName(key)} ${quoted(String(value))}`);
+  const shown = score === null ? null : Math.abs(score);
+  return [String(trial), String(epochs), figure(shown), formatSeconds(seconds), what.join(' ')];
+}
+
+/** A signal that is aborted in so many seconds. */
+function deadlineIn(seconds: number): { readonly signal: AbortSignal; clear(): void } {
+  const controller = new AbortController();
+  if (seconds === Infinity) return { signal: controller.signal, clear: () => {} };
+  // A timer takes no more than 2^31 milliseconds.
+  const timer = setTimeout(() => controller.abort(), Math.min(seconds * 1000, 2 ** 31 - 1));
+  return { signal: controller.signal, clear: () => clearTimeout(timer) };
+}
+
+/** `bertresnet tune`: a search for a configuration. */
+export const tuneCommand = defineCommand({
+  name: 'tune',
+  summary: 'Search rates, fusion and freezing; what is given stays as it is',
+  positionals: [{ name: 'CSV', help: 'The rows to train on', optional: true }],
+  options,
+  examples: [
+    'tune train.csv --val val.csv --exclude val.csv --text path/to/bert --budget 2h',
+    'tune train.csv --fusion gmu --trials 12 --max-epochs 8',
+    'tune --resume results/tune --budget 4h',
+  ],
+  run,
+});

@@ -1,0 +1,124 @@
+import { readFile } from 'node:fs/promises';
+import { InputError, checkSearch, messageOf } from '../index.js';
+import type { SearchSettings, SearchSpace } from '../index.js';
+import { optionName } from './options.js';
+import { options as trainOptions } from './trainOptions.js';
+import type { TrainValues } from './trainOptions.js';
+import { located, recordOf } from './trainTask.node.js';
+import { SearchFolder } from './tuneFolder.node.js';
+import type { TrialRecord } from './tuneFolder.node.js';
+import { defaultSpace, fixedOf } from './tuneOptions.js';
+import type { TuneValues } from './tuneOptions.js';
+
+/** What `tune` is to do. */
+export interface SearchTask {
+  readonly train: string;
+  readonly folder: string;
+  /** What every trial is given. */
+  readonly fixed: TrainValues;
+  readonly settings: SearchSettings;
+  /** Seconds for all trials together; Infinity for no limit. */
+  readonly budget: number;
+  /** Those that were made before. */
+  readonly trials: readonly TrialRecord[];
+}
+
+/** What may be given to a search that goes on. */
+const changeable: readonly (keyof TuneValues)[] = [
+  ...(['resume', 'out', 'budget', 'trials', 'json', 'backend', 'threads'] as const),
+];
+
+/** Begins a search in its folder. @throws InputError where it holds one, or the search cannot be made */
+export async function beginSearch(
+  train: string | undefined,
+  given: TuneValues,
+): Promise<SearchTask> {
+  if (train === undefined) {
+    throw new InputError(
+      'tune: CSV is missing (the rows to train on), or --resume FOLDER to go on with a search',
+    );
+  }
+  const { out: folder = 'results/tune', budget = Infinity, trials = 30 } = given;
+  const { minEpochs = 1, maxEpochs = Math.max(5, minEpochs), seed = 42 } = given;
+  const fixed = fixedOf(given);
+  const space =
+    given.space === undefined ? defaultSpace(fixed) : await readSpace(given.space, fixed);
+  const settings = { space, seed, trials, minEpochs, maxEpochs, reduction: 3 };
+  checkSearch(settings);
+  const kept = new SearchFolder(folder);
+  if (await kept.holds()) {
+    throw new InputError(
+      `tune: ${folder} holds a search; go on with it (--resume ${folder}), or name another folder (--out)`,
+    );
+  }
+  const command = await recordOf({ train, folder, resume: false, values: fixed });
+  await kept.start({ kind: 'search', formatVersion: 1, settings, command });
+  return { train, folder, fixed, settings, budget, trials: [] };
+}
+
+/** Goes on with a search; only its time, its number of trials and what computes may be others. */
+export async function resumeSearch(
+  train: string | undefined,
+  given: TuneValues,
+): Promise<SearchTask> {
+  const folder = given.resume || given.out;
+  if (folder === undefined) {
+    throw new InputError('tune: --resume needs the folder of the search, behind it or as --out');
+  }
+  const changed = (Object.keys(given) as (keyof TuneValues)[]).find(
+    (key) => !changeable.includes(key),
+  );
+  if (changed !== undefined || train !== undefined) {
+    throw new InputError(
+      'tune: --resume goes on exactly as the search was started, so ' +
+        `${changed === undefined ? 'CSV' : `--${optionName(changed)}`} cannot be given`,
+    );
+  }
+  const { search, trials } = await new SearchFolder(folder).read();
+  const { train: rows, ...fixed } = await located(search.command, folder);
+  const { backend, threads } = given;
+  return {
+    train: rows,
+    folder,
+    fixed: { ...fixed, ...(backend && { backend }), ...(threads && { threads }) },
+    settings: { ...search.settings, ...(given.trials && { trials: given.trials }) },
+    budget: given.budget ?? Infinity,
+    trials,
+  };
+}
+
+/** A file of what is tried: options of `train` by their names on the command line. */
+async function readSpace(file: string, fixed: TrainValues): Promise<SearchSpace> {
+  let json: unknown;
+  try {
+    json = JSON.parse(await readFile(file, 'utf8'));
+  } catch (error) {
+    throw new InputError(`tune: --space must be a JSON file, got '${file}' (${messageOf(error)})`);
+  }
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) {
+    throw new InputError(`tune: ${file} must hold an object of options`);
+  }
+  const keys = Object.keys(trainOptions) as (keyof TrainValues)[];
+  const entries = Object.entries(json as SearchSpace).map(([name, range]) => {
+    const key = keys.find((one) => optionName(one) === name || one === name);
+    if (key === undefined || key === 'epochs') {
+      throw new InputError(`tune: ${file} must name options of train but epochs, got '${name}'`);
+    }
+    if (fixed[key] !== undefined) {
+      throw new InputError(`tune: --${name} is given, so ${file} cannot try values of it`);
+    }
+    return [key, readRange(range, key, file)] as const;
+  });
+  return Object.fromEntries(entries);
+}
+
+/** The values of a list are read as those of a command line; a range is left to `checkSearch`. */
+function readRange(range: SearchSpace[string], key: keyof TrainValues, file: string) {
+  if (!Array.isArray(range)) return range;
+  const where = `tune: --${optionName(key)} in ${file}`;
+  return (range as unknown[]).map((value) => {
+    if (value === null) return null;
+    const text = typeof value === 'object' ? JSON.stringify(value) : String(value);
+    return trainOptions[key].read(text, where);
+  });
+}

@@ -1,0 +1,145 @@
+import { appendFile, readFile, readdir, writeFile } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { bertresnet, makeWorkspace } from './workspace.js';
+import type { Listener, Outcome, Workspace } from './workspace.js';
+
+interface Line {
+  readonly kind: string;
+  readonly trial: number;
+  readonly epochs: number;
+  readonly score: number | null;
+  readonly seconds: number;
+  readonly options: Record<string, unknown>;
+  readonly history: readonly unknown[];
+}
+
+let workspace: Workspace;
+const path = (...names: string[]): string => workspace.path(...names);
+beforeAll(async () => {
+  workspace = await makeWorkspace();
+  const space = {
+    'learning-rate': { min: 1e-3, max: 3e-2, log: true },
+    fusion: ['mlp', { type: 'gmu' }],
+    mixup: [null, 0.2],
+  };
+  await writeFile(path('space.json'), JSON.stringify(space));
+});
+afterAll(() => workspace.remove());
+
+const tune = (out: string, more: string[] = [], listener?: Listener, space = 'space.json') =>
+  bertresnet(
+    [
+      ...['tune', path('train.csv'), '--val', path('val.csv'), '--out', path(out)],
+      ...['--scratch', '--text', path('text.json'), '--image', path('image.json')],
+      ...['--tokenizer', path('vocab.txt'), '--image-size', '16', '--hidden-size', '16'],
+      ...['--batch-size', '8', '--backend', 'cpu', '--space', path(space)],
+      ...(more.includes('--trials') ? [] : ['--trials', '3', '--max-epochs', '2']),
+      ...more,
+    ],
+    listener,
+  );
+
+const lines = async (out: string): Promise<Line[]> =>
+  (await readFile(path(out, 'search.jsonl'), 'utf8'))
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Line);
+/** What two searches that are equal have in common: not their time. */
+const found = async (out: string) =>
+  (await lines(out)).slice(1).map((line) => ({ ...line, seconds: undefined }));
+
+describe('tune', () => {
+  let whole: Outcome;
+  beforeAll(async () => {
+    whole = await tune('whole');
+  });
+
+  it('searches, and prints the trials', async () => {
+    const { code, stdout, stderr } = whole;
+    expect(code, stderr).toBe(0);
+    expect(stdout).toMatch(/trial +epochs +accuracy +time +options/);
+    expect(stdout).toMatch(/\d +2 +\d\.\d{3} +\S+ +--learning-rate \S+ --fusion /);
+    const [search, ...trials] = await lines('whole');
+    expect(search!.kind).toBe('search');
+    expect(JSON.stringify(search)).not.toContain(workspace.folder);
+    // Each of three for one epoch, and the best of them for two.
+    expect(trials.map(({ epochs }) => epochs)).toEqual([1, 1, 1, 2]);
+    for (const { epochs, history } of trials) expect(history).toHaveLength(epochs);
+  });
+
+  it('leaves what train takes', async () => {
+    const trials = (await lines('whole')).slice(1);
+    const out = ['--out', path('best'), '--json', '--no-report'];
+    const trained = await bertresnet(['train', '--config', path('whole', 'best.json'), ...out]);
+    expect(trained.code, trained.stderr).toBe(0);
+    const best = Math.max(...trials.map(({ score }) => score!));
+    const { metrics } = JSON.parse(trained.stdout) as { metrics: { accuracy: number } };
+    expect(metrics.accuracy).toBe(best);
+  });
+
+  it('goes on after Ctrl-C as if it had never stopped, and after a process that died', async () => {
+    const controller = new AbortController();
+    const heard = (line: string): void => {
+      if (line.startsWith('trial 1,')) controller.abort();
+    };
+    const stopped = await tune('cut', [], { signal: controller.signal, heard });
+    expect(stopped.code).toBe(130);
+    expect(stopped.stderr).toContain('Stopped. To go on: bertresnet tune --resume');
+    expect(await found('cut')).toHaveLength(2);
+    await appendFile(path('cut', 'search.jsonl'), '{"kind":"trial","tri');
+    const resumed = await bertresnet(['tune', '--resume', path('cut'), '--json']);
+    expect(resumed.code, resumed.stderr).toBe(0);
+    expect(await found('cut')).toEqual(await found('whole'));
+    const { trials } = JSON.parse(resumed.stdout) as { trials: Line[] };
+    expect(trials).toHaveLength(4);
+    expect(await readFile(path('cut', 'best.json'), 'utf8')).toEqual(
+      await readFile(path('whole', 'best.json'), 'utf8'),
+    );
+  });
+
+  it('keeps within its time, and takes more of it up', async () => {
+    const over = await tune('short', ['--budget', '0.01s']);
+    expect(over.code).toBe(0);
+    expect(over.stderr).toContain('The time is over. To go on');
+    expect(await found('short')).toEqual([]);
+    const more = ['--budget', '10m', '--trials', '1'];
+    await bertresnet(['tune', '--resume', path('short'), ...more]);
+    expect((await found('short')).map(({ epochs }) => epochs)).toEqual([1, 2]);
+  });
+
+  it('counts a configuration that comes to nothing', async () => {
+    await writeFile(path('wild.json'), '{ "learning-rate": [1e30], "max-grad-norm": [0] }');
+    const wild = ['--trials', '1', '--max-epochs', '1'];
+    const { code, stderr } = await tune('wild', wild, {}, 'wild.json');
+    expect(code, stderr).toBe(0);
+    expect(stderr).toContain('No trial came to an end.');
+    const [trial, ...others] = await found('wild');
+    expect(trial).toMatchObject({ trial: 0, score: null, history: [] });
+    expect((trial as unknown as { problem: string }).problem).not.toBe('');
+    expect(others).toEqual([]);
+  });
+
+  it('refuses, before any work, what cannot be searched', async () => {
+    const refused = async (words: string[], message: string): Promise<void> => {
+      const { code, stderr } = await bertresnet(['tune', ...words]);
+      expect(stderr).toContain(message);
+      expect(code).toBe(2);
+    };
+    const before = await readdir(path());
+    await refused([], 'CSV is missing');
+    await refused(['--resume', path('none')], 'holds no search to go on with');
+    await refused(['--resume', path('whole'), '--mixup', '0.1'], '--mixup cannot be given');
+    await refused([path('train.csv'), '--out', path('whole')], 'holds a search; go on with it');
+    await refused([path('train.csv'), '--budget', '30'], 'a duration such as 90s, 30m or 2h');
+    await refused(
+      [path('train.csv'), '--out', path('x'), '--space', path('space.json'), '--fusion', 'mlp'],
+      '--fusion is given',
+    );
+    await writeFile(path('odd.json'), '{"ferment": [1]}');
+    await refused(
+      [path('train.csv'), '--out', path('x'), '--space', path('odd.json')],
+      "got 'ferment'",
+    );
+    expect((await readdir(path())).filter((name) => name !== 'odd.json')).toEqual(before);
+  });
+});
