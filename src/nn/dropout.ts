@@ -14,6 +14,12 @@ export interface ForwardContext {
    * memory for the time of one more forward pass (see `checkpoint`; default false).
    */
   readonly gradientCheckpointing?: boolean;
+  /**
+   * What BatchNorm does in training where a channel has a single value, which has no variance: one picture whose map is
+   * down to one place. `refuse` (the default) is an error, as in PyTorch; `running` takes the running statistics there,
+   * as in evaluation, and does not move them.
+   */
+  readonly singleValues?: 'refuse' | 'running';
   /** Set while a layer is computed again: what a pass records, such as running statistics, was recorded before. */
   readonly recomputing?: boolean;
 }

@@ -107,20 +107,22 @@ export class BatchNorm2d extends Module {
   /**
    * The same shape; in training the running statistics move, unless the layer is frozen: then it evaluates.
    *
-   * @throws InputError in training where a channel has a single value, whose variance is undefined.
+   * @throws InputError in training where a channel has a single value, whose variance is undefined, unless the context
+   * says that the running statistics serve (`singleValues`).
    */
-  forward(x: tf.Tensor4D, { training, recomputing }: ForwardContext): tf.Tensor4D {
-    return training && !this.frozen ? this.#train(x, recomputing !== true) : this.#evaluate(x);
+  forward(x: tf.Tensor4D, context: ForwardContext): tf.Tensor4D {
+    const { training, recomputing, singleValues = 'refuse' } = context;
+    if (!training || this.frozen) return this.#evaluate(x);
+    if (x.size > x.shape[3]) return this.#train(x, recomputing !== true);
+    if (singleValues === 'running') return this.#evaluate(x);
+    throw new InputError(
+      `BatchNorm2d: training needs more than 1 value per channel, got [${x.shape.join(', ')}]; ` +
+        "use a larger batch or picture, freeze the encoder, or pass singleValues: 'running'",
+    );
   }
 
   #train(x: tf.Tensor4D, record: boolean): tf.Tensor4D {
     const count = x.size / x.shape[3];
-    if (count === 1) {
-      throw new InputError(
-        `BatchNorm2d: training needs more than 1 value per channel, got [${x.shape.join(', ')}]; ` +
-          'use a larger batch or picture, or freeze the encoder',
-      );
-    }
     const gamma = this.weight as tf.Tensor1D;
     return batchNorm(x, gamma, this.bias as tf.Tensor1D, this.epsilon, (mean, variance) => {
       if (!record) return;

@@ -51,7 +51,9 @@ export function batchLoss(
   return tf.tidy(() => {
     const random = new DropoutSource(options.seed, options.index);
     const { gradientCheckpointing } = options;
-    const context = { training: true, random, gradientCheckpointing };
+    // A batch may hold a single picture: it is no reason to end a run.
+    const singleValues = 'running' as const;
+    const context = { training: true, random, gradientCheckpointing, singleValues };
     const mix = mixer(batch, options);
     const mixRows = (x: tf.Tensor2D): tf.Tensor2D => (mix === undefined ? x : timesRows(mix, x));
     const classes = model.labels.length;

@@ -3,12 +3,13 @@ import { expect, test } from 'vitest';
 import { gelu, relu, silu } from '../../src/nn/activations.js';
 import { additiveMask, attention } from '../../src/nn/attention.js';
 import { Conv1d, Conv2d, maxPool2d } from '../../src/nn/conv.js';
+import type { ForwardContext } from '../../src/nn/dropout.js';
 import { Embedding } from '../../src/nn/embedding.js';
 import { constant } from '../../src/nn/initializers.js';
 import { dense, Linear } from '../../src/nn/linear.js';
 import type { Module } from '../../src/nn/module.js';
 import { BatchNorm2d, batchNorm, layerNorm } from '../../src/nn/norm.js';
-import { describeBackends } from '../backends.js';
+import { describeBackends, take } from '../backends.js';
 import { forwardTolerance, gradientTolerance, Oracle } from '../oracle.js';
 
 const oracle = new Oracle('nn');
@@ -114,6 +115,35 @@ describeBackends('layers against PyTorch', () => {
     const x = tf.zeros<tf.Rank.R4>([1, 1, 1, 3]);
     expect(() => layer.forward(x, { training: true })).toThrow(/more than 1 value per channel/);
     tf.dispose([x, tf.tidy(() => layer.forward(x, { training: false }))]);
+    layer.dispose();
+  });
+
+  test('BatchNorm2d takes its running statistics for a single value where it is told to', async () => {
+    const layer = new BatchNorm2d(3);
+    tf.tidy(() => {
+      layer.runningMean.assign(tf.tensor1d([1, -2, 0.5]));
+      layer.runningVariance.assign(tf.tensor1d([4, 0.25, 1]));
+    });
+    const before = await take(tf.clone(layer.runningMean));
+    const x = tf.tensor4d([3, -1, 2], [1, 1, 1, 3]);
+    const run = (context: ForwardContext): [tf.Tensor, tf.Tensor] => {
+      const { value, grad } = tf.valueAndGrad((y) =>
+        tf.sum(tf.square(layer.forward(y as tf.Tensor4D, context))),
+      )(x);
+      return [value, grad];
+    };
+    const told = run({ training: true, singleValues: 'running' });
+    const evaluated = run({ training: false });
+    for (const [i, expected] of evaluated.entries())
+      expect(await take(told[i]!)).toEqual(await take(expected));
+    expect(await take(tf.clone(layer.runningMean))).toEqual(before);
+    // Several values have statistics of their own.
+    const rows = tf.tidy(() => tf.concat([x, tf.mul(x, 2)]) as tf.Tensor4D);
+    const [own, usual] = ([{ singleValues: 'running' }, {}] as const).map((more) =>
+      tf.tidy(() => layer.forward(rows, { training: true, ...more })),
+    );
+    expect(await take(own!)).toEqual(await take(usual!));
+    tf.dispose([x, rows]);
     layer.dispose();
   });
 

@@ -266,6 +266,27 @@ describeBackends('Trainer', (backend) => {
     model.dispose();
   });
 
+  it('goes on where a batch has one picture whose map is down to one place', async () => {
+    // The last of three batches, and each where one row of four has its picture.
+    const few = tinyRows(12).map(({ text, image, label }, i) =>
+      i % 4 === 0 ? { text, image, label } : { text, label },
+    );
+    for (const rows of [tinyRows(9), few]) {
+      const model = await tinyModel();
+      const before = await weightsOf(model);
+      const options = { ...quick, batchSize: 4, groupByLength: false };
+      const history = await new Trainer(model, options).fit(datasetFrom(rows, { labels }));
+      expect(history.every(({ loss }) => Number.isFinite(loss))).toBe(true);
+      const after = await weightsOf(model);
+      expect(after['visual_encoder.conv1.weight']).not.toEqual(
+        before['visual_encoder.conv1.weight'],
+      );
+      for (const [name, values] of Object.entries(after))
+        expect(values.every(Number.isFinite), name).toBe(true);
+      model.dispose();
+    }
+  });
+
   it('leaves a run folder that another program can go on from', async () => {
     const model = await tinyModel();
     const options = { ...quick, outputDir: runFolder(), record: { command: ['train', 'x.csv'] } };
