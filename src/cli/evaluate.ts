@@ -1,11 +1,13 @@
-import { answerRows, createReport } from '../index.js';
+import { answerRows, calibrate, createReport } from '../index.js';
+import type { BertResNetModel, EvaluateOptions } from '../index.js';
 import { writeFileAtomic } from '../weights/files.node.js';
 import { defineCommand } from './command.js';
 import type { Invocation } from './command.js';
 import { dataOptions, describeRows, labelOptions, openCsv } from './data.js';
 import { engineOptions, startEngine } from './engine.js';
 import { choice, flag, integer, text } from './options.js';
-import { reportLines } from './report.js';
+import type { Values } from './options.js';
+import { reportLines } from './reportLines.js';
 import {
   metricsOf,
   nameOf,
@@ -14,15 +16,22 @@ import {
   today,
   trainedRows,
   writeAnswers,
+  writeLeakage,
   writeReport,
 } from './reportFiles.node.js';
 import { fileFor, loadModel, openRun, readSettings } from './runFolder.node.js';
+import { figure, plural } from './table.js';
 import { exitCodes } from './terminal.js';
+import type { Terminal } from './terminal.js';
 
 const options = {
   mode: choice(
     ['text', 'image', 'both', 'all'],
     'What answers rest on; all (the default) measures each, and both stands first',
+  ),
+  calibrate: text(
+    'FILE',
+    'First fit temperatures and thresholds on these rows, which the model was not trained on, and keep them in it',
   ),
   exclude: text('FILE', 'Leave out the rows whose text and picture both stand in this CSV'),
   batchSize: integer('Rows that are computed at once (default 32)'),
@@ -44,7 +53,10 @@ async function run({ positionals, options: given, terminal, signal }: Invocation
   await startEngine(given, terminal);
   const { batchSize = 32, mode = 'all' } = given;
   const maxLength = given.maxLength ?? (await readSettings(found)).maxLength;
-  const answers = await answerRows(model, rows, { mode, batchSize, maxLength, signal });
+  const how = { mode, batchSize, maxLength, signal };
+  if (given.calibrate !== undefined)
+    await calibrateOn(given.calibrate, model, given, how, terminal);
+  const answers = await answerRows(model, rows, how);
   const configuration = await readConfiguration(found);
   const report = await createReport(model, rows, {
     title: `${nameOf(folder)} on ${nameOf(csv)}`,
@@ -53,15 +65,35 @@ async function run({ positionals, options: given, terminal, signal }: Invocation
     date: today(),
     ...{ answers, configuration, signal },
   });
+  if (given.calibrate !== undefined) await model.save(found.model, { report });
   const metrics = metricsOf(report);
   const path = given.out ?? fileFor(found, 'metrics', csv, '.json');
   await writeFileAtomic(path, `${JSON.stringify(metrics, null, 2)}\n`);
   await writeAnswers(answers, rows, fileFor(found, 'answers', csv, '.csv'));
+  await writeLeakage(report, fileFor(found, 'leakage', csv, '.csv'), terminal);
   if (!given.noReport) await writeReport(report, fileFor(found, 'report', csv, '.html'), terminal);
   if (given.json) terminal.out(JSON.stringify(metrics, null, 2));
   else reportLines(metrics, model.labels).forEach((line) => terminal.out(line));
   terminal.say(`figures: ${path}`);
   return exitCodes.ok;
+}
+
+async function calibrateOn(
+  csv: string,
+  model: BertResNetModel,
+  given: Values<typeof options>,
+  how: EvaluateOptions,
+  terminal: Terminal,
+): Promise<void> {
+  const rows = await openCsv(csv, given, { labels: model.labels });
+  describeRows(rows, terminal);
+  const { heads } = await calibrate(model, rows, how);
+  for (const [head, { temperature, reason, rows: seen }] of Object.entries(heads)) {
+    const why = reason === undefined ? '' : ` (${reason})`;
+    terminal.say(
+      `  temperature of ${head}: ${figure(temperature)}, of ${plural(seen, 'row')}${why}`,
+    );
+  }
 }
 
 /** `bertresnet evaluate`: the figures of a trained model on rows with labels. */
@@ -73,6 +105,10 @@ export const evaluateCommand = defineCommand({
     { name: 'CSV', help: 'The rows, with labels' },
   ],
   options,
-  examples: ['evaluate results/run1 test.csv', 'evaluate results/run1 test.csv --mode text --json'],
+  examples: [
+    'evaluate results/run1 test.csv',
+    'evaluate results/run1 test.csv --calibrate val.csv',
+    'evaluate results/run1 test.csv --mode text --json',
+  ],
   run,
 });

@@ -2,7 +2,7 @@ import type { BertResNetModel, EvaluationReport } from '../index.js';
 import { defineCommand } from './command.js';
 import type { Invocation } from './command.js';
 import { flag } from './options.js';
-import { modeTable } from './report.js';
+import { modeTable } from './reportLines.js';
 import { loadModel, openRun, readRunJson } from './runFolder.node.js';
 import { count, plural, table } from './table.js';
 import { exitCodes } from './terminal.js';

@@ -1,8 +1,16 @@
 import { InputError, messageOf } from '../index.js';
-import type { BertResNetModel, CsvCell, CsvDataset, Example, Mode, Prediction } from '../index.js';
+import type {
+  BertResNetModel,
+  CsvCell,
+  CsvDataset,
+  Example,
+  Mode,
+  Prediction,
+  PredictOptions,
+} from '../index.js';
 
 /** How rows are predicted. */
-export interface RowOptions {
+export interface RowOptions extends Pick<PredictOptions, 'threshold' | 'minimumPrecision'> {
   /** What every answer rests on; by default what the row has. */
   readonly mode?: Mode;
   /** The longest text, in tokens. */
@@ -21,6 +29,10 @@ const batchesAtOnce = 8;
 export class RowPredictor {
   /** The number of rows that were given each label. */
   readonly answers: Map<string, number>;
+  /** Those of them whose answer did not reach its threshold. */
+  readonly abstained: Map<string, number>;
+  /** Whether there are thresholds. */
+  readonly abstains: boolean;
   /** Rows whose picture could not be read. */
   unreadable = 0;
   /** Rows without an answer: what the mode needs is not there. */
@@ -35,9 +47,16 @@ export class RowPredictor {
   ) {
     const { labels } = model;
     this.answers = new Map(labels.map((label) => [label, 0]));
-    this.#added = ['prediction', 'probability', ...labels.map((label) => `probability_${label}`)];
-    const kept = rows.columns.map((_, c) => c);
-    this.#kept = kept.filter((c) => !this.#added.includes(rows.columns[c]!));
+    this.abstained = new Map(this.answers);
+    this.abstains = options.threshold !== undefined || options.minimumPrecision !== undefined;
+    this.#added = [
+      ...['prediction', 'probability', ...labels.map((label) => `probability_${label}`)],
+      ...(this.abstains ? ['abstained'] : []),
+    ];
+    const { columns } = rows;
+    // Predictions of before are replaced, with what they abstained from.
+    const replaced = columns.includes('prediction') ? [...this.#added, 'abstained'] : this.#added;
+    this.#kept = [...columns.keys()].filter((c) => !replaced.includes(columns[c]!));
   }
 
   /** The columns that came in, less those of an earlier prediction, and those that are added. */
@@ -66,10 +85,12 @@ export class RowPredictor {
       this.unanswered++;
       return this.#added.map(() => null);
     }
-    const { label, probability, probabilities } = answer;
+    const { label, probability, probabilities, abstained = false } = answer;
     this.answers.set(label, this.answers.get(label)! + 1);
+    if (abstained) this.abstained.set(label, this.abstained.get(label)! + 1);
     const each = this.model.labels.map((name) => probabilities[name]!);
-    return [label, ...[probability, ...each].map(asWritten)];
+    const cells: CsvCell[] = [label, ...[probability, ...each].map(asWritten)];
+    return this.abstains ? [...cells, abstained] : cells;
   }
 
   /** The answers to some rows; undefined to one that the policy for bad rows leaves unanswered. */
@@ -113,9 +134,9 @@ export class RowPredictor {
   }
 
   #predict(examples: readonly Example[]): Promise<Prediction[]> {
-    const { mode, maxLength, batchSize } = this.options;
+    const { signal: _, ...options } = this.options;
     const inputs = examples.map(({ text, image }) => ({ text, image }));
-    return this.model.predict(inputs, { mode, maxLength, batchSize });
+    return this.model.predict(inputs, options);
   }
 }
 

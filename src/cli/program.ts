@@ -10,6 +10,7 @@ import { inspectCommand } from './inspect.js';
 import { nearest } from '../nearest.js';
 import { parseCommand } from './parse.node.js';
 import { predictCommand } from './predict.js';
+import { reportCommand } from './report.js';
 import { exitCodes } from './terminal.js';
 import type { Terminal } from './terminal.js';
 import { trainCommand } from './train.js';
@@ -21,6 +22,7 @@ export const commands: readonly Command[] = [
   tuneCommand,
   trainCommand,
   evaluateCommand,
+  reportCommand,
   compareCommand,
   predictCommand,
   exportCommand,

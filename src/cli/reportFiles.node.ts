@@ -57,6 +57,29 @@ export async function writeReport(
   terminal.say(`report: ${path}`);
 }
 
+/** Writes all rows whose text or picture was trained on, where there are any. */
+export async function writeLeakage(
+  { leakage }: ReportData,
+  path: string,
+  terminal: Terminal,
+): Promise<void> {
+  if (leakage === undefined || leakage.rows.length === 0) return;
+  const parts = ['text', 'image'] as const;
+  const columns = parts.flatMap((part) => [part, `${part}_similarity`, `${part}_trained_on`]);
+  await writeCsv(
+    path,
+    ['row', ...columns],
+    leakage.rows.map((found) => [
+      found.row,
+      ...parts.flatMap((part) => {
+        const { same, similarity, trainRow } = found[part] ?? {};
+        return [same === undefined ? '' : same ? 'same' : 'near', similarity, trainRow];
+      }),
+    ]),
+  );
+  terminal.say(`rows that were trained on: ${path}`);
+}
+
 /** Writes what was answered to each row, for people and for `compare`. */
 export async function writeAnswers(
   answers: RowAnswers,

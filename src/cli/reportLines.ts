@@ -14,14 +14,18 @@ export function reportLines(report: EvaluationReport, labels: readonly string[])
   ];
 }
 
-/** A line of figures a mode. */
+/** A line of figures a mode; the calibration error before and after where the model is calibrated. */
 export function modeTable({ modes }: EvaluationReport): string[] {
+  const all = Object.entries(modes);
+  const calibrated = all.some(([, one]) => one.calibrated !== undefined);
   const header = ['mode', 'rows', 'accuracy', 'macro F1', 'weighted F1', 'log loss', 'AUC', 'ECE'];
-  const rows = Object.entries(modes).map(([mode, one]) => {
+  const rows = all.map(([mode, one]) => {
     const { rows: seen, accuracy, macroF1, weightedF1, loss, auc, ece } = one;
-    return [mode, String(seen), ...[accuracy, macroF1, weightedF1, loss, auc, ece].map(figure)];
+    const figures = [accuracy, macroF1, weightedF1, loss, auc, ece];
+    const after = calibrated ? [one.calibrated?.ece] : [];
+    return [mode, String(seen), ...[...figures, ...after].map(figure)];
   });
-  return table([header, ...rows]);
+  return table([[...header, ...(calibrated ? ['calibrated'] : [])], ...rows]);
 }
 
 /** A line for each kind of row, where some lack an input. */

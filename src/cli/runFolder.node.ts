@@ -71,9 +71,15 @@ export async function readSettings(run: RunFolder): Promise<RunSettings> {
   return { maxLength: config?.training?.maxLength };
 }
 
-/** A file in a run folder that is named after a CSV: `metrics-test.json` for test.csv. */
-export function fileFor({ folder }: RunFolder, kind: string, csv: string, ending: string): string {
-  return join(folder, `${kind}-${basename(csv, extname(csv))}${ending}`);
+/** A file in a run folder that is named after a CSV: `metrics-test.json` for test.csv, `metrics.json` without. */
+export function fileFor(
+  { folder }: RunFolder,
+  kind: string,
+  csv: string | undefined,
+  ending: string,
+): string {
+  const name = csv === undefined ? '' : `-${basename(csv, extname(csv))}`;
+  return join(folder, `${kind}${name}${ending}`);
 }
 
 async function exists(path: string): Promise<boolean> {

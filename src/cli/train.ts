@@ -3,7 +3,7 @@ import type { BertResNetModel, EpochRecord, EvaluationReport } from '../index.js
 import { defineCommand } from './command.js';
 import type { Invocation } from './command.js';
 import { startEngine } from './engine.js';
-import { reportLines } from './report.js';
+import { reportLines } from './reportLines.js';
 import { loadModel, openRun, readRunJson } from './runFolder.node.js';
 import { plural } from './table.js';
 import { exitCodes } from './terminal.js';

@@ -10,6 +10,7 @@ import {
   readHistory,
   today,
   writeAnswers,
+  writeLeakage,
 } from './reportFiles.node.js';
 import { openRun, readRunJson } from './runFolder.node.js';
 import type { Terminal } from './terminal.js';
@@ -36,13 +37,7 @@ export async function reportRun(run: FinishedRun): Promise<void> {
   const { task, model, validation, terminal } = run;
   const { folder } = task;
   const found = await openRun(folder, 'train');
-  const about = {
-    title: `${nameOf(folder)}: a classifier of text and image`,
-    history: await readHistory(found),
-    configuration: await readConfiguration(found),
-    command: commandOf(task),
-    date: today(),
-  };
+  const about = await aboutRun(task);
   const report =
     validation === undefined
       ? { ...about, labels: model.labels }
@@ -51,6 +46,18 @@ export async function reportRun(run: FinishedRun): Promise<void> {
   if (task.values.noReport) return;
   await writeFileAtomic(join(folder, 'report.html'), reportHtml(report));
   terminal.say(`report: ${join(folder, 'report.html')}`);
+}
+
+/** What a report says of a run beside its figures. */
+export async function aboutRun(task: TrainTask): Promise<Omit<ReportData, 'labels'>> {
+  const found = await openRun(task.folder, 'report');
+  return {
+    title: `${nameOf(task.folder)}: a classifier of text and image`,
+    history: await readHistory(found),
+    configuration: await readConfiguration(found),
+    command: commandOf(task),
+    date: today(),
+  };
 }
 
 async function measure(
@@ -70,6 +77,7 @@ async function measure(
   const metrics = { ...metricsOf(report), epoch: kept?.epoch, data: kept?.data };
   await writeFileAtomic(join(folder, 'metrics.json'), `${JSON.stringify(metrics, null, 2)}\n`);
   await writeAnswers(answers, validation, join(folder, 'answers.csv'));
+  await writeLeakage(report, join(folder, 'leakage.csv'), terminal);
   return report;
 }
 

@@ -1,4 +1,4 @@
-import { cp, mkdir, readFile, readdir, rename, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -46,6 +46,7 @@ describe('train', () => {
       'checkpoint',
       'config.json',
       'history.jsonl',
+      'leakage.csv',
       'metrics.json',
       'model',
       'report.html',
@@ -307,6 +308,55 @@ describe('predict', () => {
   });
 });
 
+describe('predict, abstaining', () => {
+  const predict = (...words: string[]): Promise<Outcome> =>
+    bertresnet(['predict', path('run'), path('rows.csv'), ...words, ...cpu]);
+
+  it.each([
+    { threshold: '1', rainy: 1, sunny: 1 },
+    { threshold: 'sunny=1', rainy: 0, sunny: 1 },
+  ])('marks answers below $threshold', async ({ threshold, ...least }) => {
+    const out = path('abstained.csv');
+    const { code, stdout, stderr } = await predict('--threshold', threshold, '--out', out);
+    expect(code, stderr).toBe(0);
+    const rows = await records('abstained.csv');
+    expect(Object.keys(rows[0]!).at(-1)).toBe('abstained');
+    for (const { prediction, probability, abstained } of rows)
+      expect(abstained).toBe(String(Number(probability) < least[prediction as 'sunny']));
+    expect(rows.some(({ abstained }) => abstained === 'true')).toBe(true);
+    expect(stdout).toMatch(/share +abstained\n/);
+    // A prediction without a threshold leaves no mark of an earlier one.
+    const again = path('again.csv');
+    await bertresnet(['predict', path('run'), out, '--out', again, ...cpu]);
+    expect(Object.keys((await records('again.csv'))[0]!)).not.toContain('abstained');
+  });
+
+  it('goes by the precision of each label on the validation rows', async () => {
+    const { stdout } = await predict(
+      '--minimum-precision',
+      '0.5',
+      '--json',
+      '--out',
+      path('p.csv'),
+    );
+    // Of 8 validation rows no threshold is believed, so that all answers are withheld.
+    const { predicted, abstained } = JSON.parse(stdout) as Record<string, object>;
+    expect(abstained).toEqual(predicted);
+  });
+
+  it.each([
+    [['--threshold', 'snowy=0.5'], /threshold must name labels of the model .*'snowy'/],
+    [['--threshold', '1.5'], /threshold must be a number from 0 to 1, got 1[.]5/],
+    [['--threshold', 'sunny'], /--threshold takes a number from 0 to 1, or LABEL=X/],
+    [['--minimum-precision', '2'], /--minimum-precision takes a number from 0 to 1/],
+  ])('refuses %j', async (words, message) => {
+    const { code, stderr } = await predict(...words, '--out', path('refused.csv'));
+    expect(stderr).toMatch(message);
+    expect(code).toBe(2);
+    await expect(readFile(path('refused.csv'))).rejects.toThrow();
+  });
+});
+
 describe('export', () => {
   const answers = async (name: string): Promise<number[]> =>
     (await records(name)).map((row) => Number(row['probability_sunny']));
@@ -396,6 +446,123 @@ describe('what can be looked at', () => {
     expect(await readFile(path('run', 'model', 'README.md'), 'utf8')).toContain('model-index:');
   });
 
+  it('lists all rows that were trained on', async () => {
+    const leaked = await records('run', 'leakage.csv');
+    expect(Object.keys(leaked[0]!)).toEqual([
+      ...['row', 'text', 'text_similarity', 'text_trained_on'],
+      ...['image', 'image_similarity', 'image_trained_on'],
+    ]);
+    expect(leaked).toHaveLength(8);
+    for (const { row, image, image_trained_on: where } of leaked) {
+      expect(row).toMatch(/^val[.]csv row \d/);
+      expect(image).toBe('same');
+      expect(where).toMatch(/^train[.]csv row \d/);
+    }
+  });
+
+  it('report makes the page anew, on the validation rows or on others, and changes nothing else', async () => {
+    const page = path('run', 'report.html');
+    const before = await Promise.all(
+      ['metrics.json', 'answers.csv', join('model', 'model.safetensors')].map((name) =>
+        readFile(path('run', name)),
+      ),
+    );
+    const made = await readFile(page, 'utf8');
+    await rm(page);
+    const { code, stderr } = await bertresnet(['report', path('run')]);
+    expect(code, stderr).toBe(0);
+    expect(stderr).toContain(`report: ${page}`);
+    const dated = /\d{4}-\d\d-\d\d \d\d:\d\d UTC/g;
+    const again = (await readFile(page, 'utf8')).replace(dated, '');
+    expect(again).toBe(made.replace(dated, ''));
+    const words = ['report', path('run'), path('lacking.csv'), '--out', path('own.html')];
+    words.push('--bad-rows', 'missing', ...cpu);
+    await writeFile(path('lacking.csv'), await lackingRows());
+    expect((await bertresnet(words)).code).toBe(0);
+    expect(await readFile(path('own.html'), 'utf8')).toContain('By what the rows have');
+    const after = await Promise.all(
+      ['metrics.json', 'answers.csv', join('model', 'model.safetensors')].map((name) =>
+        readFile(path('run', name)),
+      ),
+    );
+    expect(after).toEqual(before);
+  });
+
+  it.each([
+    [['report', 'RUN/model'], /was not trained from the command line.*name a CSV/],
+    [['report', 'RUN', '--text-column', 'text'], /--text-column says how CSV is read/],
+  ])('report refuses %j', async (words, message) => {
+    const { code, stderr } = await bertresnet(words.map((w) => w.replace('RUN', path('run'))));
+    expect(stderr).toMatch(message);
+    expect(code).toBe(2);
+  });
+
+  it('evaluate tells rows that lack an input apart', async () => {
+    await writeFile(path('lacking.csv'), await lackingRows());
+    const words = ['evaluate', path('run'), path('lacking.csv'), '--bad-rows', 'missing', ...cpu];
+    const { stdout, stderr } = await bertresnet(words);
+    expect(stdout, stderr).toMatch(
+      /By what the rows have:\n.*\n +text only +2 .*\n +image only +2 /,
+    );
+    const { byPresence } = (await json('run', 'metrics-lacking.json')) as {
+      byPresence: Record<string, { rows: number; intervals: { accuracy: { low: number } } }>;
+    };
+    const counts = Object.entries(byPresence).map(([has, { rows }]) => [has, rows]);
+    expect(counts).toEqual([
+      ...[
+        ['text', 2],
+        ['image', 2],
+        ['both', 4],
+      ],
+    ]);
+    expect(byPresence['text']!.intervals.accuracy.low).toBeGreaterThanOrEqual(0);
+  });
+
+  it('evaluate --calibrate fits temperatures and keeps them in the model', async () => {
+    await cp(path('run'), path('raw'), { recursive: true });
+    const file = path('raw', 'model', 'config.json');
+    const { calibration: _, ...config } = JSON.parse(await readFile(file, 'utf8')) as Record<
+      string,
+      object
+    >;
+    await writeFile(file, JSON.stringify(config));
+    const refused = [
+      'predict',
+      path('raw'),
+      path('rows.csv'),
+      '--minimum-precision',
+      '0.9',
+      ...cpu,
+    ];
+    const { code, stderr } = await bertresnet(refused);
+    expect(stderr).toMatch(/needs a calibrated model, and this one is not for text, image, both/);
+    expect(code).toBe(2);
+    const plain = await bertresnet([
+      'evaluate',
+      path('raw'),
+      path('val.csv'),
+      '--no-report',
+      ...cpu,
+    ]);
+    expect(plain.stdout).not.toContain('calibrated');
+    const words = [
+      'evaluate',
+      path('raw'),
+      path('val.csv'),
+      '--calibrate',
+      path('train.csv'),
+      ...cpu,
+    ];
+    const said = await bertresnet(words);
+    expect(said.stderr).toMatch(/temperature of both: \d.*, of 24 rows/);
+    expect(said.stdout).toMatch(/ECE +calibrated\n/);
+    expect(await json('raw', 'model', 'config.json')).toHaveProperty(
+      'calibration.data',
+      'train.csv',
+    );
+    expect((await json('raw', 'metrics-val.json')) as object).toHaveProperty('calibrated.ece');
+  });
+
   it('compare puts two runs side by side, and tests their difference', async () => {
     await cp(path('run'), path('other'), { recursive: true });
     const words = ['compare', path('run'), path('other'), '--json'];
@@ -408,7 +575,7 @@ describe('what can be looked at', () => {
     expect(stderr).toContain(path('compare-run-other.html'));
     const page = await readFile(path('compare-run-other.html'), 'utf8');
     expect(page).toContain('the difference may well be chance');
-    expect((await bertresnet(words.slice(0, -1))).stdout).toMatch(/McNemar p\n(.*\n)? +validation/);
+    expect((await bertresnet(words.slice(0, -1))).stdout).toMatch(/McNemar p\n(.*\n)* +validation/);
   });
 });
 
@@ -425,6 +592,17 @@ describe('a run folder that was moved', () => {
     expect((await bertresnet(['inspect', moved])).code).toBe(0);
   });
 });
+
+/** The validation rows, some without their text, some without their picture. */
+async function lackingRows(): Promise<string> {
+  const lines = (await readFile(path('val.csv'), 'utf8')).trimEnd().split('\n');
+  return lines
+    .map((line, i) => {
+      if (i === 1 || i === 2) return line.replace(/img\/\d+[.]png/, '');
+      return i === 3 || i === 4 ? line.replace(/".*"/, '') : line;
+    })
+    .join('\n');
+}
 
 const vocabulary = 31;
 
