@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { afterAll, expect, test } from 'vitest';
 import { CsvDataset } from '../../src/datasets/csv.js';
+import { encodeImage } from '../../src/datasets/encodeImage.node.js';
 import { ImageProcessor } from '../../src/datasets/image.js';
 import { decodeImage } from '../../src/datasets/image.node.js';
 import { describePage } from './chromium.js';
@@ -17,6 +18,20 @@ await writeFile(join(folder, 'rows.csv'), csv);
 for (const name of ['rgba.png', 'rgb.jpg'])
   await copyFile(join(pictures, name), join(folder, name));
 afterAll(() => rm(folder, { recursive: true }));
+
+/** Colours that change slowly, which JPEG keeps: red to the right, green downwards, blue the other way. */
+function smooth(width: number, height: number): number[] {
+  const at = (i: number, count: number): number => Math.round((255 * i) / Math.max(1, count - 1));
+  return Array.from({ length: width * height }, (_, i) => [
+    at(i % width, width),
+    at(Math.floor(i / width), height),
+    255 - at(i % width, width),
+  ]).flat();
+}
+
+function meanDifference(a: ArrayLike<number>, b: readonly number[]): number {
+  return b.reduce((sum, level, i) => sum + Math.abs(level - a[i]!), 0) / b.length;
+}
 
 interface Loaded {
   readonly direct: number[][];
@@ -98,6 +113,26 @@ describePage(
         /must be a whole JPEG, PNG or WebP picture/,
       );
       expect((await decode('rgb.jpg', 1e6, 0)).error).toMatch(/is empty/);
+    });
+
+    test.each([
+      [40, 24],
+      [1, 1],
+      [241, 7],
+    ])('a picture of a report of %i x %i is a JPEG of these levels', async (width, height) => {
+      const levels = smooth(width, height);
+      const uri = await page().call<string>('encode', levels, width, height);
+      expect(uri).toMatch(/^data:image\/jpeg;base64,/);
+      const shown = await decodeImage(Buffer.from(uri.split(',')[1]!, 'base64'), {
+        maxPixels: 1e6,
+      });
+      expect([shown.width, shown.height]).toEqual([width, height]);
+      const inNode = await encodeImage({ data: Uint8Array.from(levels), width, height });
+      const node = await decodeImage(Buffer.from(inNode.split(',')[1]!, 'base64'), {
+        maxPixels: 1e6,
+      });
+      for (const { data } of [shown, node]) expect(meanDifference(data, levels)).toBeLessThan(6);
+      expect(meanDifference(shown.data, levels.toReversed())).toBeGreaterThan(width > 1 ? 20 : -1);
     });
 
     test('a Worker reads what the page reads, and what Node reads', async () => {

@@ -1,4 +1,5 @@
 import { CsvDataset } from '../../../src/datasets/csv.js';
+import { encodeImage } from '../../../src/datasets/encodeImage.browser.js';
 import { ImageProcessor } from '../../../src/datasets/image.js';
 import { decodeImage } from '../../../src/datasets/image.browser.js';
 import { ImageThread } from '../../../src/datasets/imageThread.js';
@@ -88,4 +89,9 @@ export async function refusal(text: string): Promise<string> {
     () => 'opened',
     (error: unknown) => messageOf(error),
   );
+}
+
+/** A picture of a report, of levels [height, width, 3] from 0 to 255. */
+export function encode(data: number[], width: number, height: number): Promise<string> {
+  return encodeImage({ data: Uint8Array.from(data), width, height });
 }
