@@ -162,6 +162,8 @@ export interface Engine {
   /** The model as a zip of the files that `BertResNetModel.fromPretrained` and PyTorch read. */
   model(): Promise<Blob>;
   metrics(): Promise<Blob>;
+  /** A page of HTML about the model, on the rows held back. */
+  report(): Promise<Blob>;
   savedRun(): Promise<SavedRun | null>;
   /** Opens the rows of the saved run. */
   restore(): Promise<DataSummary | DataProblem>;

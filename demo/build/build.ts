@@ -54,10 +54,14 @@ async function page(folder: string): Promise<void> {
 }
 
 async function engine(folder: string): Promise<void> {
+  for (const name of await readdir(folder))
+    if (/^engine-\w+\.js$/.test(name)) await rm(join(folder, name)); // parts of an earlier build
   await build({
     ...shared,
-    entryPoints: [join(source, 'engine/worker.ts')],
-    outfile: join(folder, 'engine.js'),
+    entryPoints: { engine: join(source, 'engine/worker.ts') },
+    outdir: folder,
+    splitting: true, // what is rarely needed is loaded when it is
+    chunkNames: 'engine-[hash]',
     alias: { bertresnet: join(root, 'src/index.ts') },
     external: ['@huggingface/transformers'], // the page offers no encoders of other libraries
     plugins: [browserTwins],

@@ -8,6 +8,8 @@ import type { Rows } from './divide.js';
 /** The rows of each purpose, with decoded pictures. */
 export interface Prepared {
   readonly parts: Readonly<Record<Split, readonly LabelledExample[]>>;
+  /** The numbers of those rows in the CSV, from 1. */
+  readonly numbers: Readonly<Record<Split, readonly number[]>>;
   /** The rows whose picture could not be decoded, by their numbers. */
   readonly broken: readonly number[];
 }
@@ -23,6 +25,7 @@ export async function prepare(
   onProgress: Progress,
 ): Promise<Prepared> {
   const parts: Record<Split, LabelledExample[]> = { train: [], validation: [], test: [] };
+  const numbers: Record<Split, number[]> = { train: [], validation: [], test: [] };
   const broken: number[] = [];
   const processor = levelsProcessor(pixels);
   for (let start = 0; start < dataset.size; start += atOnce) {
@@ -37,11 +40,12 @@ export async function prepare(
       const position = positions[i]!;
       if (isBroken) broken.push(dataset.rowNumber(position));
       if (text === undefined && image === undefined) return;
+      numbers[splitOf[position]!].push(dataset.rowNumber(position));
       parts[splitOf[position]!].push({ text, image, label: labelOf(dataset, rows[i]!) });
     });
   }
   onProgress(dataset.size, dataset.size);
-  return { parts, broken };
+  return { parts, numbers, broken };
 }
 
 /** Resizes as the models' processor does, and leaves the levels from 0 to 255 as they are. */

@@ -77,4 +77,10 @@ export async function historyLines(): Promise<(StepRecord | EpochRecord)[]> {
   });
 }
 
+/** What the run was made with; nothing where it was not kept. */
+export async function runConfiguration(): Promise<Record<string, unknown> | undefined> {
+  const file = await readKept(runFolder, 'config.json');
+  return file && (JSON.parse(await file.text()) as Record<string, unknown>);
+}
+
 export const forgetSession = (): Promise<void> => forgetKept(sessionFile, rowsFile, runFolder);

@@ -55,6 +55,8 @@ export class TabEngine implements Engine {
   #opening: Promise<unknown> = Promise.resolve();
   #model: BertResNetModel | undefined;
   #outcome: Outcome | undefined;
+  /** The rows of the run whose outcome that is. */
+  #tested: Record<Split, Dataset> | undefined;
   #run = new AbortController();
   /** Measuring, which ends before anything else is computed. */
   #estimating: { readonly abort: AbortController; readonly done: Promise<unknown> } | undefined;
@@ -108,7 +110,7 @@ export class TabEngine implements Engine {
   /** Forgets rows and model. */
   #drop(): void {
     this.#model?.dispose();
-    this.#model = this.#outcome = this.#opened = undefined;
+    this.#model = this.#outcome = this.#tested = this.#opened = undefined;
   }
 
   #prepare(pixels: number): Promise<Prepared> {
@@ -165,9 +167,12 @@ export class TabEngine implements Engine {
   /** The parts as data sets for this setup. */
   async #parts({ size }: Setup): Promise<Record<Split, Dataset>> {
     const { rows } = this.#rows();
-    const { parts } = await this.#prepare(sizes[size].pixels);
+    const { parts, numbers } = await this.#prepare(sizes[size].pixels);
     const { labels } = rows.dataset;
-    const sets = splits.map((name) => [name, datasetFrom(parts[name], { labels, name })] as const);
+    const sets = splits.map((name) => {
+      const describe = (position: number): string => `row ${numbers[name][position]}`;
+      return [name, { ...datasetFrom(parts[name], { labels, name }), describe }] as const;
+    });
     return Object.fromEntries(sets) as Record<Split, Dataset>;
   }
 
@@ -210,7 +215,7 @@ export class TabEngine implements Engine {
     const { rows, source } = this.#rows();
     const parts = await this.#parts(setup);
     this.#model?.dispose();
-    this.#outcome = undefined;
+    this.#outcome = this.#tested = undefined;
     this.#run = new AbortController();
     this.#turns.begin();
     try {
@@ -227,6 +232,7 @@ export class TabEngine implements Engine {
         tell: this.#tell,
       };
       this.#outcome = { report: await train(task), labels: rows.dataset.labels };
+      this.#tested = parts;
       return this.#outcome;
     } finally {
       await this.#turns.end();
@@ -286,6 +292,14 @@ export class TabEngine implements Engine {
     if (this.#outcome === undefined) throw new Error('There are no metrics yet.');
     return new Blob([`${JSON.stringify(this.#outcome.report, null, 2)}\n`], {
       type: 'application/json',
+    });
+  }
+
+  report(): Promise<Blob> {
+    return this.#turns.take(async () => {
+      if (this.#tested === undefined) throw new Error('There is no report yet.');
+      const { reportPage } = await import('./report.js');
+      return reportPage(this.#rows().rows.summary.name, this.#trained(), this.#tested);
     });
   }
 

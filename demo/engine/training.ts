@@ -1,5 +1,5 @@
 // A run of training, told as news.
-import { BertResNetModel, evaluate, Trainer } from 'bertresnet';
+import { BertResNetModel, calibrate, evaluate, Trainer } from 'bertresnet';
 import type { Dataset, EpochRecord, EvaluationReport, RunInfo, StepRecord } from 'bertresnet';
 import type { News, Setup, Split } from '../protocol.js';
 import { recipe } from './model.js';
@@ -24,8 +24,8 @@ export interface TrainingTask {
 }
 
 /**
- * Trains to the end or until the signal, leaves the weights of the best epoch in the model, and answers the rows held
- * back.
+ * Trains to the end or until the signal, leaves the weights of the best epoch in the model, calibrates it on the rows of
+ * validation, and answers the rows held back.
  */
 export async function train(task: TrainingTask): Promise<EvaluationReport> {
   const { model, parts, signal } = task;
@@ -50,6 +50,7 @@ export async function train(task: TrainingTask): Promise<EvaluationReport> {
     if (!signal.aborted) throw error;
     if (listener.hasBest) await takeBest(model);
   }
+  await calibrate(model, parts.validation);
   return evaluate(model, parts.test);
 }
 

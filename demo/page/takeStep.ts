@@ -25,14 +25,19 @@ export function takeStep(engine: Engine): void {
     'Download the model',
   );
   const metrics = h('button', { type: 'button', id: 'download-metrics' }, 'Download the metrics');
+  const report = h('button', { type: 'button', id: 'download-report' }, 'Download the report');
   const said = h('p', { class: 'muted', role: 'status' });
   model.addEventListener('click', () => void save(model, () => engine.model(), 'model.zip', said));
   metrics.addEventListener(
     'click',
     () => void save(metrics, () => engine.metrics(), 'metrics.json', said),
   );
+  report.addEventListener(
+    'click',
+    () => void save(report, () => engine.report(), 'report.html', said),
+  );
   byId('taking').append(
-    h('div', { class: 'buttons' }, [model, metrics]),
+    h('div', { class: 'buttons' }, [model, report, metrics]),
     said,
     h('div', { class: 'charts' }, [
       code('In Node or a bundler, unzipped', inNode),
@@ -40,9 +45,9 @@ export function takeStep(engine: Engine): void {
     ]),
   );
   watch(({ outcome }) => {
-    model.disabled = metrics.disabled = outcome === undefined;
-    if (outcome === undefined) setText(said, 'Both are here once a model is trained.');
-    else if (said.textContent?.startsWith('Both')) setText(said, '');
+    model.disabled = metrics.disabled = report.disabled = outcome === undefined;
+    if (outcome === undefined) setText(said, 'They are here once a model is trained.');
+    else if (said.textContent?.startsWith('They')) setText(said, '');
   });
 }
 

@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { mkdirSync } from 'node:fs';
-import { BlobReader, BlobWriter, ZipReader } from '@zip.js/zip.js';
+import { BlobReader, BlobWriter, ZipReader, ZipWriter } from '@zip.js/zip.js';
 import type { Download, Page } from 'playwright-core';
 import { expect, it } from 'vitest';
 import { BertResNetModel, readSafetensors } from '../../src/index.js';
@@ -41,6 +41,24 @@ function shopRows(separator = ','): string {
   return [['caption', 'photo', 'kind'].join(separator), ...lines].join('\n');
 }
 
+/** A zip of some files. */
+async function zipped(files: ReadonlyMap<string, Buffer>): Promise<Buffer> {
+  const writer = new ZipWriter(new BlobWriter());
+  for (const [name, content] of files)
+    await writer.add(name, new BlobReader(new Blob([new Uint8Array(content)])));
+  return Buffer.from(await (await writer.close()).arrayBuffer());
+}
+
+/** Drops a folder of this machine on the page, as a hand would from a file manager. */
+async function dropped(page: Page, folder: string): Promise<void> {
+  const { x, y, width, height } = (await page.locator('#drop').boundingBox())!;
+  const at = { x: x + width / 2, y: y + height / 2, modifiers: 0 };
+  const data = { items: [], files: [folder], dragOperationsMask: 1 };
+  const client = await page.context().newCDPSession(page);
+  for (const type of ['dragEnter', 'dragOver', 'drop'] as const)
+    await client.send('Input.dispatchDragEvent', { type, ...at, data });
+}
+
 /** The files of a zip that was downloaded, in a folder. */
 async function unzipped(download: Download, folder: string): Promise<void> {
   const zip = new Blob([await readFile((await download.path())!)]);
@@ -58,6 +76,23 @@ const downloaded = async (page: Page, button: string): Promise<Download> => {
   await page.click(button);
   return download;
 };
+
+/** Opens a report that was downloaded: whole, readable and accessible. */
+async function showsReport(page: Page, html: string): Promise<void> {
+  expect(html).not.toMatch(/<script/);
+  const report = await page.context().newPage();
+  await report.setContent(html);
+  expect(await report.textContent('h1')).toBe('emoji: a classifier of text and image');
+  expect(await report.locator('h2').allTextContents()).toEqual([
+    ...['Summary', 'Learning curves', 'Labels and confusions', 'Text, image, both'],
+    ...['Calibration', 'The surest mistakes', 'Leakage', 'Configuration'],
+  ]);
+  expect(await report.locator('.mistakes img').count()).toBeGreaterThan(0);
+  expect(await report.textContent('.mistakes .row')).toMatch(/^row \d+$/);
+  expect(await report.textContent('#calibration')).toContain('After calibration');
+  expect(await violations(report)).toEqual([]);
+  await report.close();
+}
 
 describeDemo('the demo', (demo) => {
   it(
@@ -103,6 +138,10 @@ describeDemo('the demo', (demo) => {
           'text_encoder.encoder.layer.0.attention.self.query.weight',
         );
         expect(Object.keys(state)).toContain('visual_encoder.layer1.0.conv1.weight');
+
+        const made = await downloaded(page, '#download-report');
+        expect(made.suggestedFilename()).toBe('report.html');
+        await showsReport(page, await readFile((await made.path())!, 'utf8'));
 
         const metrics = await downloaded(page, '#download-metrics');
         const report = JSON.parse(await readFile((await metrics.path())!, 'utf8')) as Record<
@@ -210,6 +249,42 @@ describeDemo('the demo', (demo) => {
     },
     patience * 2,
   );
+
+  it('opens a zip, and a folder that is dropped', async () => {
+    const page = await demo.open();
+    const files = new Map<string, Buffer>([
+      ['shop/rows.csv', Buffer.from(shopRows())],
+      ['shop/img/red.png', await picture('#d22')],
+      ['shop/img/blue.png', await picture('#22d')],
+    ]);
+    const seesRows = async (): Promise<void> => {
+      await page.waitForSelector('#column-label');
+      await page.selectOption('#column-label', 'kind');
+      await page.waitForSelector('.rows img');
+      expect(await page.textContent('.data-head')).toContain('24');
+      expect(await page.textContent('.labels')).toContain('furniture');
+      await page.evaluate(() => document.getElementById('data-problem')!.replaceChildren());
+    };
+    const zip = await zipped(files);
+    await page.setInputFiles('#files', [
+      { name: 'shop.zip', mimeType: 'application/zip', buffer: zip },
+    ]);
+    await seesRows();
+
+    await page.reload();
+    await ready(page);
+    const folder = await mkdtemp(join(tmpdir(), 'dropped-'));
+    try {
+      for (const [name, content] of files) {
+        mkdirSync(dirname(join(folder, name)), { recursive: true });
+        await writeFile(join(folder, name), content);
+      }
+      await dropped(page, join(folder, 'shop'));
+      await seesRows();
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
 
   it('says what is wrong with a CSV', async () => {
     const page = await demo.open();
