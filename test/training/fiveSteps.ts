@@ -17,7 +17,8 @@ export interface FiveSteps {
   readonly end: Values;
 }
 
-function tinyModel(recorded: Recorded): BertResNetModel {
+/** The model that the steps train, with the weights that stand under a prefix. */
+export function recordedModel(recorded: Recorded, prefix = 'start.'): BertResNetModel {
   const model = new BertResNetModel({
     labels: ['a', 'b', 'c'],
     text: {
@@ -35,7 +36,7 @@ function tinyModel(recorded: Recorded): BertResNetModel {
     fusion: 'attention',
     hiddenSize: 5,
   });
-  model.loadStateDict(recorded.under('start.'));
+  model.loadStateDict(recorded.under(prefix));
   return model;
 }
 
@@ -70,10 +71,36 @@ function lossOf(
   return { loss: tf.addN(losses), both: tf.keep(logits[0]!) };
 }
 
+/** The optimizer of the steps. */
+export function recordedOptimizer(): AdamW {
+  return new AdamW({ learningRate: 1e-2, weightDecay: 0.05, epsilon: 1e-3 });
+}
+
+/** One of the steps; returns its loss. */
+export async function recordedStep(
+  model: BertResNetModel,
+  optimizer: AdamW,
+  recorded: Recorded,
+  step: number,
+): Promise<number> {
+  const value = tf.tidy(() => {
+    const { value, grads } = tf.variableGrads(() => {
+      const { loss, both } = lossOf(model, recorded, step);
+      both.dispose();
+      return loss;
+    }, [...model.namedParameters().values()]);
+    optimizer.applyGradients(grads);
+    return value;
+  });
+  const [loss] = await value.data();
+  value.dispose();
+  return loss!;
+}
+
 /** The steps that test/fixtures/make_training.py recorded of PyTorch, on the current backend. */
 export async function fiveSteps(recorded: Recorded): Promise<FiveSteps> {
-  const model = tinyModel(recorded);
-  const optimizer = new AdamW({ learningRate: 1e-2, weightDecay: 0.05, epsilon: 1e-3 });
+  const model = recordedModel(recorded);
+  const optimizer = recordedOptimizer();
   const parameters = model.namedParameters();
   const result: FiveSteps = { losses: [], logits: [], gradients: {}, end: {} };
   for (let step = 0; step < recorded.host('ids').shape[0]!; step++) {
