@@ -7,11 +7,12 @@
  */
 import { join } from 'node:path';
 import { BrowserPage } from '../scripts/browser/page.js';
-import type { Counted, Sizes } from './pages/dispatches.js';
+import type { StepSizes } from '../src/cli/stepTime.js';
+import type { Counted } from './pages/dispatches.js';
 import type { GpuWork } from './pages/gpuWork.js';
 
 /** The layers are those of real models; what is computed within each is kept small, as cards in software are slow. */
-const sizes: Readonly<Record<string, Sizes>> = {
+const sizes: Readonly<Record<string, StepSizes>> = {
   tiny: {
     text: {
       vocabSize: 1000,

@@ -283,10 +283,10 @@ export class BertLayer extends Module {
       this.attend(hidden, mask, context, asking),
       context,
     );
-    const middle = this.attentionNorm.forward(tf.add(dropout(attended, rate, context), asking));
+    const middle = this.attentionNorm.forwardResidual(attended, asking, rate, context);
     const activate = activation('bert', this.config.hiddenAct);
     const fed = this.output.forward(activate(this.intermediate.forward(middle, context)), context);
-    return this.outputNorm.forward(tf.add(dropout(fed, rate, context), middle));
+    return this.outputNorm.forwardResidual(fed, middle, rate, context);
   }
 
   /** As `forward`; with gradient checkpointing the backward pass computes it again. */

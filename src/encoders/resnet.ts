@@ -145,10 +145,17 @@ export class ResNetFeatureModel
   /** What enters `layer1`, or leaves an earlier `outputLayer`: [batch, height / 4, width / 4, embeddingSize]. */
   stem(image: tf.Tensor4D, context: ForwardContext): tf.Tensor4D {
     const edges = this.conv1.forward(image);
-    const normalised = this.bn1 === undefined ? edges : this.bn1.forward(edges, context);
-    if (!this.#has('relu')) return normalised;
-    const active = activation('resnet', this.config.hiddenAct)(normalised);
+    const active = this.#activate(edges, context);
     return this.#has('maxpool') ? maxPool2d(active, 3, 2, 1) : active;
+  }
+
+  /** The stem's norm and activation, as far as `outputLayer` has them. */
+  #activate(edges: tf.Tensor4D, context: ForwardContext): tf.Tensor4D {
+    const { bn1, config } = this;
+    if (bn1 === undefined) return edges;
+    if (!this.#has('relu')) return bn1.forward(edges, context);
+    if (config.hiddenAct === 'relu') return bn1.forwardRelu(edges, context);
+    return activation('resnet', config.hiddenAct)(bn1.forward(edges, context));
   }
 
   /** The mean over all places: [batch, height, width, channels] to [batch, channels]. */

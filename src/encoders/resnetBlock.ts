@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { activation, relu } from '../nn/activations.js';
+import { activation } from '../nn/activations.js';
 import { checkpoint } from '../nn/checkpoint.js';
 import { Conv2d } from '../nn/conv.js';
 import type { Conv2dOptions } from '../nn/conv.js';
@@ -38,14 +38,16 @@ export class ResNetBlock extends Module {
 
   /** [batch, height, width, in] to [batch, height / stride, width / stride, out]. */
   forward(x: tf.Tensor4D, context: ForwardContext): tf.Tensor4D {
-    const run = (y: tf.Tensor4D, { conv, norm }: ConvNorm): tf.Tensor4D =>
-      norm.forward(conv.forward(y), context);
-    const residual = this.convolutions.reduce(
-      (y, layer, i) => run(i === 0 ? y : relu(y), layer),
-      x,
-    );
-    const shortcut = this.downsample === undefined ? x : run(x, this.downsample);
-    return activation('resnet', this.config.hiddenAct)(tf.add(residual, shortcut));
+    const last = this.convolutions.at(-1)!;
+    const middle = this.convolutions
+      .slice(0, -1)
+      .reduce((y, { conv, norm }) => norm.forwardRelu(conv.forward(y), context), x);
+    const shortcut = this.downsample === undefined ? x : plain(x, this.downsample, context);
+    if (this.config.hiddenAct === 'relu') {
+      return last.norm.forwardRelu(last.conv.forward(middle), context, shortcut);
+    }
+    const sum: tf.Tensor4D = tf.add(plain(middle, last, context), shortcut);
+    return activation('resnet', this.config.hiddenAct)(sum);
   }
 
   /** As `forward`; with gradient checkpointing the backward pass computes it again. */
@@ -59,6 +61,10 @@ export class ResNetBlock extends Module {
       norm: this.child(norm, (inner) => new BatchNorm2d(to, inner)),
     };
   }
+}
+
+function plain(x: tf.Tensor4D, { conv, norm }: ConvNorm, context: ForwardContext): tf.Tensor4D {
+  return norm.forward(conv.forward(x), context);
 }
 
 interface ConvNorm {

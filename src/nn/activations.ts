@@ -37,7 +37,8 @@ export function relu<T extends tf.Tensor>(x: T): T {
   });
 }
 
-function reluGradient(dy: tf.Tensor, y: tf.Tensor): tf.Tensor {
+/** The gradient of what `relu` made y of. */
+export function reluGradient(dy: tf.Tensor, y: tf.Tensor): tf.Tensor {
   const compose = (): tf.Tensor[] => [tf.where(tf.greater(y, 0), dy, tf.zerosLike(dy))];
   return fused('ReluGrad', { dy, y }, {}, compose)[0]!;
 }

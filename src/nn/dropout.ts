@@ -48,12 +48,16 @@ export class DropoutSource {
     return maskOf(shape, this.#draw(rate));
   }
 
+  /** The next layer's draw, for a kernel that makes its factors where it uses them. */
+  draw(rate: number): DropoutDraw {
+    return { ...this.#draw(rate), factor: 1 / (1 - rate) };
+  }
+
   /** What the next layer is multiplied by: float32, 0 where `mask` is false and 1 / (1 - rate) where it is true. */
   factors(shape: readonly number[], rate: number): tf.Tensor {
-    const draw = this.#draw(rate);
-    const factor = 1 / (1 - rate);
-    return fused('DropoutFactors', {}, { shape: [...shape], ...draw, factor }, () => [
-      tf.mul(tf.cast(maskOf(shape, draw), 'float32'), factor),
+    const draw = this.draw(rate);
+    return fused('DropoutFactors', {}, { shape: [...shape], ...draw }, () => [
+      tf.mul(tf.cast(maskOf(shape, draw), 'float32'), draw.factor),
     ])[0]!;
   }
 
@@ -69,9 +73,14 @@ interface Draw extends Record<string, number> {
   readonly threshold: number;
 }
 
-function maskOf(shape: readonly number[], draw: Draw): tf.Tensor {
-  const compose = (): tf.Tensor[] => [composeMask(shape, draw.key, draw.threshold)];
-  return fused('DropoutMask', {}, { shape: [...shape], ...draw }, compose)[0]!;
+/** A draw, and what it multiplies the elements by that it keeps. */
+export interface DropoutDraw extends Draw {
+  readonly factor: number;
+}
+
+function maskOf(shape: readonly number[], { key, threshold }: Draw): tf.Tensor {
+  const compose = (): tf.Tensor[] => [composeMask(shape, key, threshold)];
+  return fused('DropoutMask', {}, { shape: [...shape], key, threshold }, compose)[0]!;
 }
 
 /** An element is kept where the hash of the key and its position is at least the threshold. */
@@ -99,13 +108,20 @@ export function dropout<T extends tf.Tensor>(x: T, rate: number, context: Forwar
 export function dropoutMask(
   shape: readonly number[],
   rate: number,
-  { training, random }: ForwardContext,
+  context: ForwardContext,
 ): tf.Tensor | undefined {
+  return sourceOf(rate, context)?.factors(shape, rate);
+}
+
+/** As `dropoutMask`, for a kernel that makes the factors itself; where nothing is dropped all of them are 1. */
+export function dropoutDraw(rate: number, context: ForwardContext): DropoutDraw {
+  return sourceOf(rate, context)?.draw(rate) ?? { key: 0, threshold: 0, factor: 1 };
+}
+
+function sourceOf(rate: number, { training, random }: ForwardContext): DropoutSource | undefined {
   if (!training || rate === 0) return undefined;
-  if (random === undefined) {
-    throw new InputError(
-      'dropout: training draws from a source, got none; pass random: new DropoutSource(seed, step)',
-    );
-  }
-  return random.factors(shape, rate);
+  if (random !== undefined) return random;
+  throw new InputError(
+    'dropout: training draws from a source, got none; pass random: new DropoutSource(seed, step)',
+  );
 }

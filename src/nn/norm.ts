@@ -1,10 +1,12 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { InputError } from '../errors.js';
-import type { ForwardContext } from './dropout.js';
+import { relu, reluGradient } from './activations.js';
+import { dropout, dropoutDraw } from './dropout.js';
+import type { DropoutDraw, ForwardContext } from './dropout.js';
 import { constant } from './initializers.js';
 import { Module } from './module.js';
 import type { Scope } from './module.js';
-import { differentiable, fused, leadingAxes } from './ops.js';
+import { differentiable, fused, hasKernel, leadingAxes, runFused } from './ops.js';
 
 /** Layer normalisation over the last axis (Ba et al. 2016): parameters `weight`, `bias` [features]. */
 export class LayerNorm extends Module {
@@ -25,6 +27,36 @@ export class LayerNorm extends Module {
   forward<T extends tf.Tensor>(x: T): T {
     return layerNorm(x, this.weight as tf.Tensor1D, this.bias as tf.Tensor1D, this.epsilon);
   }
+
+  /** The norm of dropout(x) + residual, which are of one shape. */
+  forwardResidual<T extends tf.Tensor>(
+    x: T,
+    residual: T,
+    rate: number,
+    context: ForwardContext,
+  ): T {
+    if (!hasKernel('ResidualNorm')) {
+      return this.forward(tf.add<T>(dropout(x, rate, context), residual));
+    }
+    const { weight: gamma, bias: beta, epsilon } = this;
+    const draw = dropoutDraw(rate, context);
+    return differentiable([x, residual, gamma, beta], (save) => {
+      const inputs = { x, residual, gamma, beta };
+      const [y, sum, mean, inverse] = runFused('ResidualNorm', inputs, { epsilon, ...draw });
+      save([sum!, gamma, mean!, inverse!]);
+      return { value: y as T, gradient: (dy, saved) => residualNormGradient(dy, saved, draw) };
+    });
+  }
+}
+
+/** The gradients of x, the residual, gamma and beta. */
+function residualNormGradient(
+  dy: tf.Tensor,
+  saved: readonly tf.Tensor[],
+  draw: DropoutDraw,
+): tf.Tensor[] {
+  const [x, gamma, mean, inverseDeviation] = saved as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
+  return runFused('ResidualNormGrad', { dy, x, gamma, mean, inverseDeviation }, draw);
 }
 
 /** (x - mean) / sqrt(variance + epsilon) * gamma + beta, over the last axis. */
@@ -121,23 +153,40 @@ export class BatchNorm2d extends Module {
     );
   }
 
-  #train(x: tf.Tensor4D, record: boolean): tf.Tensor4D {
+  /** relu(norm(x) + shortcut). @throws as `forward` */
+  forwardRelu(x: tf.Tensor4D, context: ForwardContext, shortcut?: tf.Tensor4D): tf.Tensor4D {
+    const { training, recomputing } = context;
+    if (training && !this.frozen && hasKernel('BatchNormRelu')) {
+      return this.#train(x, recomputing !== true, (...given) => batchNormRelu(shortcut, ...given));
+    }
+    const y = this.forward(x, context);
+    return relu(shortcut === undefined ? y : tf.add(y, shortcut));
+  }
+
+  #train(x: tf.Tensor4D, record: boolean, normalise = batchNorm<tf.Tensor4D>): tf.Tensor4D {
     const count = x.size / x.shape[3];
     const gamma = this.weight as tf.Tensor1D;
-    return batchNorm(x, gamma, this.bias as tf.Tensor1D, this.epsilon, (mean, variance) => {
-      if (!record) return;
-      this.#move(this.runningMean, mean, 1);
-      this.#move(this.runningVariance, variance, count / (count - 1));
+    return normalise(x, gamma, this.bias as tf.Tensor1D, this.epsilon, (mean, variance) => {
+      if (record) this.#move(mean, variance, count / (count - 1));
     });
   }
 
-  #move(running: tf.Variable, observed: tf.Tensor, factor: number): void {
-    const { momentum } = this;
-    const [moved] = fused('MovingAverage', { running, observed }, { momentum, factor }, () => {
-      const observation = factor === 1 ? observed : tf.mul(observed, factor);
-      return [tf.add(tf.mul(running, 1 - momentum), tf.mul(observation, momentum))];
-    });
-    running.assign(moved!);
+  /** @param unbiased what the observed variance is multiplied by */
+  #move(mean: tf.Tensor, variance: tf.Tensor, unbiased: number): void {
+    const { runningMean, runningVariance, momentum } = this;
+    const inputs = { runningMean, mean, runningVariance, variance };
+    const [movedMean, movedVariance] = fused(
+      'MovingAverages',
+      inputs,
+      { momentum, unbiased },
+      () => {
+        const move = (running: tf.Tensor, observed: tf.Tensor): tf.Tensor =>
+          tf.add(tf.mul(running, 1 - momentum), tf.mul(observed, momentum));
+        return [move(runningMean, mean), move(runningVariance, tf.mul(variance, unbiased))];
+      },
+    );
+    runningMean.assign(movedMean!);
+    runningVariance.assign(movedVariance!);
   }
 
   #evaluate(x: tf.Tensor4D): tf.Tensor4D {
@@ -193,6 +242,41 @@ export function batchNorm<T extends tf.Tensor4D>(
     save([centred!, gamma, inverseDeviation!]);
     return { value: y as T, gradient: batchNormGradient };
   });
+}
+
+/** relu(batchNorm(x) + shortcut) on a backend that has a kernel for it. */
+function batchNormRelu(
+  shortcut: tf.Tensor4D | undefined,
+  ...[x, gamma, beta, epsilon, observe]: Parameters<typeof batchNorm<tf.Tensor4D>>
+): tf.Tensor4D {
+  const inputs = { x, gamma, beta, ...(shortcut && { shortcut }) };
+  const added = shortcut !== undefined;
+  return differentiable(Object.values(inputs), (save) => {
+    const [y, centred, mean, variance, inverse] = runFused('BatchNormRelu', inputs, { epsilon });
+    observe(mean as tf.Tensor1D, variance as tf.Tensor1D);
+    save([centred!, gamma, inverse!, y!]);
+    return {
+      value: y as tf.Tensor4D,
+      gradient: (dy, saved) => batchNormReluGradient(dy, saved, added),
+    };
+  });
+}
+
+/** The gradients of x, gamma and beta, and of the shortcut where one was added. */
+function batchNormReluGradient(
+  dy: tf.Tensor,
+  saved: readonly tf.Tensor[],
+  added: boolean,
+): tf.Tensor[] {
+  const [centred, gamma, inverseDeviation, y] = saved as [
+    tf.Tensor,
+    tf.Tensor,
+    tf.Tensor,
+    tf.Tensor,
+  ];
+  if (!added) return runFused('BatchNormReluGrad', { dy, y, centred, gamma, inverseDeviation });
+  const passed = reluGradient(dy, y);
+  return [...batchNormGradient(passed, saved), passed];
 }
 
 function composeBatchNorm(

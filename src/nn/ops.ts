@@ -27,6 +27,11 @@ export function detached<T extends tf.Tensor>(compute: () => T): T {
   return differentiable([], () => ({ value: compute(), gradient: () => [] }));
 }
 
+/** Whether the current backend has a kernel. */
+export function hasKernel(kernelName: string): boolean {
+  return tf.getKernel(kernelName, tf.getBackend()) !== undefined;
+}
+
 /**
  * Runs a kernel that the current backend may have for a whole operator, and otherwise composes the
  * operator of ordinary ones.
@@ -37,7 +42,15 @@ export function fused(
   attributes: Record<string, string | number | number[]>,
   compose: () => tf.Tensor[],
 ): tf.Tensor[] {
-  if (!tf.getKernel(kernelName, tf.getBackend())) return compose();
+  return hasKernel(kernelName) ? runFused(kernelName, inputs, attributes) : compose();
+}
+
+/** Runs a kernel that the current backend has. */
+export function runFused(
+  kernelName: string,
+  inputs: Record<string, tf.Tensor>,
+  attributes: Record<string, string | number | number[]> = {},
+): tf.Tensor[] {
   const output = tf.engine().runKernel<tf.Tensor | tf.Tensor[]>(kernelName, inputs, attributes);
   return Array.isArray(output) ? output : [output];
 }

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { fused } from '../nn/ops.js';
 
 /**
  * The Euclidean norm of all gradients together, a scalar: the `total_norm` of
@@ -7,8 +8,11 @@ import * as tf from '@tensorflow/tfjs-core';
 export function globalNorm(gradients: readonly tf.Tensor[]): tf.Scalar {
   return tf.tidy(() => {
     if (gradients.length === 0) return tf.scalar(0);
-    const squares = gradients.map((gradient) => tf.reshape(tf.sum(tf.square(gradient)), [1]));
-    return tf.sqrt(tf.sum(tf.concat(squares))) as tf.Scalar;
+    const inputs = Object.fromEntries(gradients.map((gradient, i) => [String(i), gradient]));
+    return fused('GlobalNorm', inputs, {}, () => {
+      const squares = gradients.map((gradient) => tf.reshape(tf.sum(tf.square(gradient)), [1]));
+      return [tf.sqrt(tf.sum(tf.concat(squares)))];
+    })[0] as tf.Scalar;
   });
 }
 

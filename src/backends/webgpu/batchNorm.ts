@@ -1,3 +1,5 @@
+import type { TensorInfo } from '@tensorflow/tfjs-core';
+import type { WebGpuBackend } from './backend.js';
 import { forEachColumn, forEachElement } from './families.js';
 import { floats } from './kernel.js';
 import type { Kernel, KernelTable } from './kernel.js';
@@ -42,23 +44,59 @@ const statistics = forEachElement({
   inverses[i] = inverseSqrt(sum.z / sum.x + numbers.epsilon);`,
 });
 
-const normalised = forEachElement({
-  name: 'BatchNorm',
-  inputs: ['x', 'gamma', 'beta', 'means', 'inverses'],
-  outputs: { y: 'f32', centred: 'f32' },
-  numbers: { channels: 'u32' },
-  code: `
+/** What becomes of the normalised value: nothing more, the ReLU of it, or that of its sum with a shortcut. */
+type Ending = '' | ' ReLU' | ' shortcut ReLU';
+
+const endings: Readonly<Record<Ending, string>> = {
+  '': 'value',
+  ' ReLU': 'max(value, 0.0)',
+  ' shortcut ReLU': 'max(value + shortcut[i], 0.0)',
+};
+
+const normalisedWith = (ending: Ending) =>
+  forEachElement({
+    name: `BatchNorm${ending}`,
+    inputs: [
+      ...['x', 'gamma', 'beta', 'means', 'inverses'],
+      ...(ending === ' shortcut ReLU' ? ['shortcut'] : []),
+    ],
+    outputs: { y: 'f32', centred: 'f32' },
+    numbers: { channels: 'u32' },
+    code: `
   let channel = i % numbers.channels;
   let apart = x[i] - means[channel];
   centred[i] = apart;
-  y[i] = apart * (inverses[channel] * gamma[channel]) + beta[channel];`,
-});
+  let value = apart * (inverses[channel] * gamma[channel]) + beta[channel];
+  y[i] = ${endings[ending]};`,
+  });
+
+const normalised = {
+  '': normalisedWith(''),
+  ' ReLU': normalisedWith(' ReLU'),
+  ' shortcut ReLU': normalisedWith(' shortcut ReLU'),
+};
+
+interface Attributes {
+  readonly epsilon: number;
+}
 
 /**
  * Normalises x [batch, height, width, channels] by its own statistics: the result, x less its mean, and per channel
  * the mean, the biased variance and 1 / deviation.
  */
-const BatchNorm: Kernel<{ epsilon: number }> = ({ x, gamma, beta }, { epsilon }, backend) => {
+const BatchNorm: Kernel<Attributes> = (inputs, attributes, backend) =>
+  normalise(inputs, attributes, backend, '');
+
+/** The same, the result being the ReLU of the normalised value, to which a shortcut is added where one is given. */
+const BatchNormRelu: Kernel<Attributes> = (inputs, attributes, backend) =>
+  normalise(inputs, attributes, backend, inputs['shortcut'] ? ' shortcut ReLU' : ' ReLU');
+
+function normalise(
+  { x, gamma, beta, shortcut }: Readonly<Record<string, TensorInfo>>,
+  { epsilon }: Attributes,
+  backend: WebGpuBackend,
+  ending: Ending,
+): TensorInfo[] {
   const each = floats(gamma!.shape);
   const [parts] = blockStatistics(backend, {
     inputs: [x!],
@@ -70,24 +108,35 @@ const BatchNorm: Kernel<{ epsilon: number }> = ({ x, gamma, beta }, { epsilon },
     numbers: [parts!.shape[0]!, epsilon],
   });
   backend.disposeData(parts!.dataId);
-  const [y, centred] = normalised(backend, {
-    inputs: [x!, gamma!, beta!, mean!, inverse!],
+  const [y, centred] = normalised[ending](backend, {
+    inputs: [x!, gamma!, beta!, mean!, inverse!, ...(shortcut ? [shortcut] : [])],
     outputs: [floats(x!.shape), floats(x!.shape)],
     numbers: gamma!.shape,
   });
   return [y!, centred!, mean!, variance!, inverse!];
-};
+}
 
-const blockSums = forEachColumn({
-  name: 'BatchNormGrad blocks',
-  inputs: ['dy', 'centred'],
-  outputs: { parts: 'f32' },
-  type: 'vec2<f32>',
-  start: 'vec2<f32>()',
-  step: 'sum += dy[i] * vec2<f32>(1.0, centred[i]);',
-  combine: 'a + b',
-  write: 'parts[at * 2u] = sum.x; parts[at * 2u + 1u] = sum.y;',
+/** A shader of the backward pass, and its twin, in which a ReLU stands between: it made y. */
+const eitherWay = <T>(make: (relu: boolean) => T): { plain: T; relu: T } => ({
+  plain: make(false),
+  relu: make(true),
 });
+
+/** The gradient of the normalised value at i. */
+const slopeAt = (relu: boolean): string => (relu ? 'select(0.0, dy[i], y[i] > 0.0)' : 'dy[i]');
+
+const blockSums = eitherWay((relu) =>
+  forEachColumn({
+    name: `BatchNormGrad${relu ? ' ReLU' : ''} blocks`,
+    inputs: ['dy', 'centred', ...(relu ? ['y'] : [])],
+    outputs: { parts: 'f32' },
+    type: 'vec2<f32>',
+    start: 'vec2<f32>()',
+    step: `sum += ${slopeAt(relu)} * vec2<f32>(1.0, centred[i]);`,
+    combine: 'a + b',
+    write: 'parts[at * 2u] = sum.x; parts[at * 2u + 1u] = sum.y;',
+  }),
+);
 
 const parameterGradients = forEachElement({
   name: 'BatchNormGrad parameters',
@@ -105,24 +154,28 @@ const parameterGradients = forEachElement({
 });
 
 // dx = s (dy - mean(dy) - xhat mean(dy xhat)) with s = gamma / deviation.
-const inputGradient = forEachElement({
-  name: 'BatchNormGrad dx',
-  inputs: ['dy', 'centred', 'gamma', 'inverses', 'dGamma', 'dBeta'],
-  outputs: { dx: 'f32' },
-  numbers: { channels: 'u32', share: 'f32' },
-  code: `
+const inputGradient = eitherWay((relu) =>
+  forEachElement({
+    name: `BatchNormGrad${relu ? ' ReLU' : ''} dx`,
+    inputs: ['dy', 'centred', 'gamma', 'inverses', 'dGamma', 'dBeta', ...(relu ? ['y'] : [])],
+    outputs: { dx: 'f32' },
+    numbers: { channels: 'u32', share: 'f32' },
+    code: `
   let channel = i % numbers.channels;
   let inverse = inverses[channel];
   let along = centred[i] * inverse * dGamma[channel];
-  dx[i] = gamma[channel] * inverse * (dy[i] - (dBeta[channel] + along) * numbers.share);`,
-});
+  dx[i] = gamma[channel] * inverse * (${slopeAt(relu)} - (dBeta[channel] + along) * numbers.share);`,
+  }),
+);
 
-/** The gradients of x, gamma and beta. */
-const BatchNormGrad: Kernel = ({ dy, centred, gamma, inverseDeviation }, _, backend) => {
+/** The gradients of x, gamma and beta; y is given where it is the ReLU of the normalised value. */
+const BatchNormGrad: Kernel = ({ dy, centred, gamma, inverseDeviation, y }, _, backend) => {
   const { shape } = centred!;
   const channels = shape.at(-1)!;
-  const [parts] = blockSums(backend, {
-    inputs: [dy!, centred!],
+  const way = y === undefined ? 'plain' : 'relu';
+  const last = y === undefined ? [] : [y];
+  const [parts] = blockSums[way](backend, {
+    inputs: [dy!, centred!, ...last],
     outputs: (blocks) => [floats([blocks, channels, 2])],
   });
   const [dGamma, dBeta] = parameterGradients(backend, {
@@ -131,8 +184,8 @@ const BatchNormGrad: Kernel = ({ dy, centred, gamma, inverseDeviation }, _, back
     numbers: [parts!.shape[0]!],
   });
   backend.disposeData(parts!.dataId);
-  const [dx] = inputGradient(backend, {
-    inputs: [dy!, centred!, gamma!, inverseDeviation!, dGamma!, dBeta!],
+  const [dx] = inputGradient[way](backend, {
+    inputs: [dy!, centred!, gamma!, inverseDeviation!, dGamma!, dBeta!, ...last],
     outputs: [floats(shape)],
     numbers: [channels, channels / shape.reduce((size, length) => size * length, 1)],
   });
@@ -163,25 +216,26 @@ const BatchNormInference: Kernel<{ epsilon: number }> = (
   });
 
 const moving = forEachElement({
-  name: 'MovingAverage',
-  inputs: ['running', 'observed'],
-  outputs: { moved: 'f32' },
-  numbers: { momentum: 'f32', factor: 'f32' },
+  name: 'MovingAverages',
+  inputs: ['runningMean', 'mean', 'runningVariance', 'variance'],
+  outputs: { movedMean: 'f32', movedVariance: 'f32' },
+  numbers: { momentum: 'f32', unbiased: 'f32' },
   code: `
-  let observation = observed[i] * numbers.factor;
-  moved[i] = running[i] * (1.0 - numbers.momentum) + observation * numbers.momentum;`,
+  let rest = 1.0 - numbers.momentum;
+  movedMean[i] = runningMean[i] * rest + mean[i] * numbers.momentum;
+  movedVariance[i] = runningVariance[i] * rest + variance[i] * numbers.unbiased * numbers.momentum;`,
 });
 
-/** running (1 - momentum) + observed factor momentum. */
-const MovingAverage: Kernel<{ momentum: number; factor: number }> = (
-  { running, observed },
-  { momentum, factor },
+/** running (1 - momentum) + observed momentum of the mean, and of the variance times `unbiased`. */
+const MovingAverages: Kernel<{ momentum: number; unbiased: number }> = (
+  { runningMean, mean, runningVariance, variance },
+  { momentum, unbiased },
   backend,
 ) =>
   moving(backend, {
-    inputs: [running!, observed!],
-    outputs: [floats(running!.shape)],
-    numbers: [momentum, factor],
+    inputs: [runningMean!, mean!, runningVariance!, variance!],
+    outputs: [floats(mean!.shape), floats(mean!.shape)],
+    numbers: [momentum, unbiased],
   });
 
 /** Kernels of this library's own batch normalisation (src/nn/norm.ts). */
@@ -189,5 +243,7 @@ export const batchNormKernels: KernelTable = {
   BatchNorm,
   BatchNormGrad,
   BatchNormInference,
-  MovingAverage,
+  BatchNormRelu,
+  BatchNormReluGrad: BatchNormGrad,
+  MovingAverages,
 };

@@ -11,6 +11,13 @@ const Dense: Kernel = ({ x, w, b }, _, backend) => {
   return [kernelFunc({ inputs: { a: x, b: w, bias: b }, attrs, backend }) as TensorInfo];
 };
 
+/** x wT, for x of the rows of a map and w as PyTorch lays a convolution of width 1 out. */
+const PointConv: Kernel = ({ x, w }, _, backend) => {
+  const { kernelFunc } = getKernel('BatchMatMul', 'webgpu')!;
+  const attrs = { transposeA: false, transposeB: true };
+  return [kernelFunc({ inputs: { a: x, b: w }, attrs, backend }) as TensorInfo];
+};
+
 const sums = forEachColumn({
   name: 'ColumnSums',
   inputs: ['x'],
@@ -26,5 +33,5 @@ const sums = forEachColumn({
 const ColumnSums: Kernel = ({ x }, _, backend) =>
   sums(backend, { inputs: [x!], outputs: (_, columns) => [floats([columns])], whole: true });
 
-/** Kernels of this library's own linear layers (src/nn/linear.ts). */
-export const denseKernels: KernelTable = { Dense, ColumnSums };
+/** Kernels of this library's own linear layers (src/nn/linear.ts) and convolutions (src/nn/conv.ts). */
+export const denseKernels: KernelTable = { ColumnSums, Dense, PointConv };

@@ -52,8 +52,8 @@ ${part.declarations ?? ''}`,
   };
 }
 
-/** Combines one value of each lane, where all lanes of a workgroup come to it. */
-function reduction(name: string, combine: string): string {
+/** A function that combines one value of each lane, where all lanes of a workgroup come to it. */
+export function reduction(name: string, combine: string): string {
   return `
 var<workgroup> ${name}s: array<f32, LANES>;
 fn ${name}(value: f32, lane: u32) -> f32 {

@@ -7,6 +7,7 @@ import type { WebGpuBackend } from './backend.js';
 import { batchNormKernels } from './batchNorm.js';
 import { denseKernels } from './dense.js';
 import { dropoutKernels } from './dropout.js';
+import { globalNormKernels } from './globalNorm.js';
 import type { KernelTable } from './kernel.js';
 import { layerNormKernels } from './layerNorm.js';
 
@@ -17,6 +18,7 @@ export const webGpuKernels: KernelTable = {
   ...batchNormKernels,
   ...denseKernels,
   ...dropoutKernels,
+  ...globalNormKernels,
   ...layerNormKernels,
   ...optimizerKernels,
 };

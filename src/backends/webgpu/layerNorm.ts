@@ -1,3 +1,7 @@
+import type { TensorInfo } from '@tensorflow/tfjs-core';
+import type { WebGpuBackend } from './backend.js';
+import { drawFactor, drawNumbers, numbersOfDraw } from './dropout.js';
+import type { Draw } from './dropout.js';
 import { forEachColumn, forEachRow } from './families.js';
 import { floats } from './kernel.js';
 import type { Kernel, KernelTable } from './kernel.js';
@@ -37,11 +41,55 @@ const LayerNorm: Kernel<{ epsilon: number }> = ({ x, gamma, beta }, { epsilon },
   });
 };
 
-const inputGradient = forEachRow({
-  name: 'LayerNormGrad dx',
-  inputs: ['dy', 'x', 'gamma', 'means', 'inverses'],
-  outputs: { dx: 'f32' },
+const residualForward = forEachRow({
+  name: 'ResidualNorm',
+  inputs: ['x', 'residual', 'gamma', 'beta'],
+  outputs: { y: 'f32', sums: 'f32', means: 'f32', inverses: 'f32' },
+  numbers: { epsilon: 'f32', ...drawNumbers },
+  declarations: drawFactor,
   code: `
+  var sum = 0.0;
+  for (var i = first + lane; i < first + width; i += LANES) {
+    let value = x[i] * drawFactor(i) + residual[i];
+    sums[i] = value; // each lane reads again what it wrote itself
+    sum += value;
+  }
+  let mean = total(sum, lane) / f32(width);
+  var squares = 0.0;
+  for (var i = first + lane; i < first + width; i += LANES) {
+    let centred = sums[i] - mean;
+    squares += centred * centred;
+  }
+  let inverse = inverseSqrt(total(squares, lane) / f32(width) + numbers.epsilon);
+  for (var i = lane; i < width; i += LANES) {
+    y[first + i] = (sums[first + i] - mean) * inverse * gamma[i] + beta[i];
+  }
+  if (lane == 0u) {
+    means[work] = mean;
+    inverses[work] = inverse;
+  }`,
+});
+
+/** The layer norm of dropout(x) + residual: what `LayerNorm` gives, with the sum behind the value. */
+const ResidualNorm: Kernel<Draw & { epsilon: number }> = (inputs, attributes, backend) => {
+  const { x, residual, gamma, beta } = inputs;
+  const { shape } = x!;
+  const statistics = floats([...shape.slice(0, -1), 1]);
+  return residualForward(backend, {
+    inputs: [x!, residual!, gamma!, beta!],
+    outputs: [floats(shape), floats(shape), statistics, statistics],
+    numbers: [attributes.epsilon, ...numbersOfDraw(attributes)],
+  });
+};
+
+/** The gradient of what is normalised; of a sum with dropout, that of its first part as well. */
+const inputGradient = (dropped: boolean) =>
+  forEachRow({
+    name: dropped ? 'ResidualNormGrad dx' : 'LayerNormGrad dx',
+    inputs: ['dy', 'x', 'gamma', 'means', 'inverses'],
+    outputs: { dx: 'f32', ...(dropped && { dropped: 'f32' as const }) },
+    ...(dropped && { numbers: drawNumbers, declarations: drawFactor }),
+    code: `
   let mean = means[work];
   let inverse = inverses[work];
   var sum = 0.0;
@@ -55,9 +103,14 @@ const inputGradient = forEachRow({
   let meanAlong = total(along, lane) / f32(width);
   for (var i = lane; i < width; i += LANES) {
     let normalised = (x[first + i] - mean) * inverse;
-    dx[first + i] = (dy[first + i] * gamma[i] - meanScaled - normalised * meanAlong) * inverse;
+    let slope = (dy[first + i] * gamma[i] - meanScaled - normalised * meanAlong) * inverse;
+    dx[first + i] = slope;
+    ${dropped ? 'dropped[first + i] = slope * drawFactor(first + i);' : ''}
   }`,
-});
+  });
+
+const plainGradient = inputGradient(false);
+const droppedGradient = inputGradient(true);
 
 const parameterGradients = forEachColumn({
   name: 'LayerNormGrad parameters',
@@ -71,18 +124,41 @@ const parameterGradients = forEachColumn({
 });
 
 /** The gradients of x, gamma and beta. */
-const LayerNormGrad: Kernel = ({ dy, x, gamma, mean, inverseDeviation }, _, backend) => {
-  const [dx] = inputGradient(backend, {
+const LayerNormGrad: Kernel = (inputs, _, backend) => {
+  const { dy, x, gamma, mean, inverseDeviation } = inputs;
+  const [dx] = plainGradient(backend, {
     inputs: [dy!, x!, gamma!, mean!, inverseDeviation!],
     outputs: [floats(x!.shape)],
   });
-  const [dGamma, dBeta] = parameterGradients(backend, {
+  return [dx!, ...gradientsOfParameters(inputs, backend)];
+};
+
+/** The gradients of x, the residual, gamma and beta; the tensor named x is the sum. */
+const ResidualNormGrad: Kernel<Draw> = (inputs, draw, backend) => {
+  const { dy, x, gamma, mean, inverseDeviation } = inputs;
+  const [dSum, dropped] = droppedGradient(backend, {
+    inputs: [dy!, x!, gamma!, mean!, inverseDeviation!],
+    outputs: [floats(x!.shape), floats(x!.shape)],
+    numbers: numbersOfDraw(draw),
+  });
+  return [dropped!, dSum!, ...gradientsOfParameters(inputs, backend)];
+};
+
+function gradientsOfParameters(
+  { dy, x, gamma, mean, inverseDeviation }: Readonly<Record<string, TensorInfo>>,
+  backend: WebGpuBackend,
+): TensorInfo[] {
+  return parameterGradients(backend, {
     inputs: [dy!, x!, mean!, inverseDeviation!],
     outputs: () => [floats(gamma!.shape), floats(gamma!.shape)],
     whole: true,
   });
-  return [dx!, dGamma!, dBeta!];
-};
+}
 
 /** Kernels of this library's own layer normalisation (src/nn/norm.ts). */
-export const layerNormKernels: KernelTable = { LayerNorm, LayerNormGrad };
+export const layerNormKernels: KernelTable = {
+  LayerNorm,
+  LayerNormGrad,
+  ResidualNorm,
+  ResidualNormGrad,
+};

@@ -23,8 +23,10 @@ export interface Shader {
   readonly code: string;
 }
 
-/** A tensor to be made. */
-export interface Output {
+/** A tensor to be made, or one that is there already and is written to. */
+export type Output = NewTensor | TensorInfo;
+
+interface NewTensor {
   readonly shape: readonly number[];
   readonly dtype: 'float32' | 'bool';
 }
@@ -48,7 +50,9 @@ export function runShader(
   shader: Shader,
   { inputs, outputs, numbers, workgroups }: Run,
 ): TensorInfo[] {
-  const made = outputs.map(({ shape, dtype }) => backend.makeTensorInfo(shape, dtype));
+  const made = outputs.map((output) =>
+    'dataId' in output ? output : backend.makeTensorInfo(output.shape, output.dtype),
+  );
   if (workgroups === 0) return made;
   const tensors = [made[0]!, ...inputs, ...made.slice(1)].map(flat);
   for (const { dataId } of tensors) backend.uploadToGPU(dataId);

@@ -4,10 +4,13 @@ import { useBackend } from '../../../src/backends/select.js';
 import { webGpuKernels } from '../../../src/backends/webgpu/index.js';
 import { gelu, relu } from '../../../src/nn/activations.js';
 import { additiveMask, attention } from '../../../src/nn/attention.js';
+import { Conv2d } from '../../../src/nn/conv.js';
 import { DropoutSource, dropout, dropoutMask } from '../../../src/nn/dropout.js';
 import { dense } from '../../../src/nn/linear.js';
-import { BatchNorm2d, batchNorm, layerNorm } from '../../../src/nn/norm.js';
+import { BatchNorm2d, LayerNorm, batchNorm, layerNorm } from '../../../src/nn/norm.js';
+import type { Module } from '../../../src/nn/module.js';
 import { Random } from '../../../src/nn/random.js';
+import { clipScale, globalNorm } from '../../../src/training/clip.js';
 import { AdamW } from '../../../src/training/optimizer.js';
 
 /** Results by name; each is read and disposed of. */
@@ -42,6 +45,61 @@ const layerNormOf =
       gamma: random('gamma', shape.slice(-1), 1, 0.3),
       beta: random('beta', shape.slice(-1)),
     });
+
+/** As `withGradients`, with those of a module's parameters, which are random; the module is disposed of. */
+function ofModule<M extends Module>(
+  module: M,
+  f: (module: M, ...inputs: tf.Tensor[]) => tf.Tensor,
+  inputs: Record<string, tf.Tensor>,
+): Results {
+  const parameters = [...module.namedParameters()];
+  for (const [name, parameter] of parameters) parameter.assign(random(name, parameter.shape, 0.5));
+  const results = withGradients((...given) => f(module, ...given), inputs);
+  const { grads } = tf.variableGrads(
+    () =>
+      tf.sum(tf.mul(f(module, ...Object.values(inputs)), random('dy', results['value']!.shape))),
+    parameters.map(([, parameter]) => parameter),
+  );
+  const named = parameters.map(
+    ([name, parameter]) => [`d ${name}`, grads[parameter.name]!] as const,
+  );
+  module.dispose();
+  return { ...results, ...Object.fromEntries(named) };
+}
+
+const residualNormOf = (shape: number[], rate: number) => (): Results => {
+  const context = () => ({ training: true, random: new DropoutSource(3, 7) });
+  return ofModule(
+    new LayerNorm(shape.at(-1)!, 1e-12),
+    (norm, x, residual) => norm.forwardResidual(x!, residual!, rate, context()),
+    { x: random('x', shape, 3, 2), residual: random('residual', shape, -1) },
+  );
+};
+
+/** relu(norm(x) + shortcut) with the statistics of x, or with running ones. */
+const reluNormOf =
+  (shape: number[], { added = false, training = true } = {}) =>
+  (): Results =>
+    ofModule(
+      new BatchNorm2d(shape.at(-1)!),
+      (norm, x, shortcut) => norm.forwardRelu(x as never, { training }, shortcut as never),
+      { x: random('x', shape, 3, 2), ...(added && { shortcut: random('shortcut', shape) }) },
+    );
+
+const convolutionOf = (shape: number[], out: number) => (): Results =>
+  ofModule(
+    new Conv2d(shape.at(-1)!, out, { kernel: 1 }),
+    (convolution, x) => convolution.forward(x as tf.Tensor4D),
+    { x: random('x', shape) },
+  );
+
+/** The norm of many tensors, and what they are to be scaled by. */
+const globalNormOf =
+  (...shapes: number[][]) =>
+  (): Results => {
+    const norm = globalNorm(shapes.map((shape, i) => random(`gradient ${i}`, shape, 0.2)));
+    return { norm, scale: clipScale(norm, 1) };
+  };
 
 const batchNormOf =
   (...shape: number[]) =>
@@ -129,6 +187,19 @@ const wide = (f: (x: tf.Tensor) => tf.Tensor) => (): Results =>
 export const operators: Readonly<Record<string, () => Results>> = {
   'LayerNorm of few features': layerNormOf(3, 4, 5),
   'LayerNorm of many features': layerNormOf(37, 200),
+  'LayerNorm of a sum': residualNormOf([3, 4, 5], 0),
+  'LayerNorm of a sum with dropout': residualNormOf([7, 11, 130], 0.3),
+  'the norm of one gradient': globalNormOf([3]),
+  'the norm of many gradients': globalNormOf(
+    ...[[1], [], [7, 5], [64, 129], [3, 3, 2, 5], [1000], [2], [130, 130], [9]],
+  ),
+  'BatchNorm with ReLU': reluNormOf([2, 5, 3, 7]),
+  'BatchNorm with a shortcut and ReLU': reluNormOf([2, 33, 17, 5], { added: true }),
+  'BatchNorm with a shortcut and ReLU, in evaluation': reluNormOf([2, 3, 3, 5], {
+    added: true,
+    training: false,
+  }),
+  'a convolution of width 1': convolutionOf([2, 5, 3, 7], 11),
   'BatchNorm of one block': batchNormOf(2, 3, 5, 3),
   'BatchNorm of many blocks and channels': batchNormOf(2, 33, 17, 19),
   'BatchNorm2d, its statistics, and evaluation': batchNormModule,
@@ -211,3 +282,5 @@ function watchKernels(): void {
 
 /** The kernels of this library for `webgpu` that have run. */
 export const calledKernels = (): string[] => [...called];
+
+export const names = (): string[] => Object.keys(operators);
