@@ -1,9 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { InputError } from '../errors.js';
 import { activation } from '../nn/activations.js';
-import { additiveMask, attention } from '../nn/attention.js';
+import { additiveMask, headsAttention } from '../nn/attention.js';
 import { checkpoint } from '../nn/checkpoint.js';
-import { dropout, dropoutMask } from '../nn/dropout.js';
+import { dropout } from '../nn/dropout.js';
 import type { ForwardContext } from '../nn/dropout.js';
 import { Embedding } from '../nn/embedding.js';
 import { constant, normal, normalExceptRow } from '../nn/initializers.js';
@@ -313,17 +313,13 @@ export class BertLayer extends Module {
     asking = hidden,
   ): tf.Tensor3D {
     const { numAttentionHeads: heads, attentionProbsDropoutProb: rate } = this.config;
-    const [batch, length, width] = hidden.shape;
-    const queries = asking.shape[1];
-    const split = (x: tf.Tensor3D): tf.Tensor4D =>
-      tf.transpose(tf.reshape(x, [batch, x.shape[1], heads, width / heads]), [0, 2, 1, 3]);
-    const attended = attention(
-      split(this.query.forward(asking, context)),
-      split(this.key.forward(hidden, context)),
-      split(this.value.forward(hidden, context)),
-      { mask, dropout: dropoutMask([batch, heads, queries, length], rate, context) },
-    ); // [batch, heads, queries, width / heads]
-    return tf.reshape(tf.transpose(attended, [0, 2, 1, 3]), [batch, queries, width]);
+    return headsAttention(
+      this.query.forward(asking, context),
+      this.key.forward(hidden, context),
+      this.value.forward(hidden, context),
+      { heads, mask, rate },
+      context,
+    );
   }
 
   #linear(name: string, inFeatures: number, outFeatures: number): Linear {

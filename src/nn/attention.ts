@@ -1,5 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { differentiable, fused } from './ops.js';
+import { dropoutDraw, dropoutMask } from './dropout.js';
+import type { DropoutDraw, ForwardContext } from './dropout.js';
+import { differentiable, fused, hasKernel, runFused } from './ops.js';
 
 /**
  * The most negative float32: added to a score it leaves nothing of it, and yet a row of nothing else has
@@ -12,6 +14,67 @@ export function additiveMask(mask: tf.Tensor2D): tf.Tensor4D {
   const ignored = tf.cast(tf.logicalNot(tf.cast(mask, 'bool')), 'float32');
   const [batch, length] = mask.shape;
   return tf.reshape(tf.mul(ignored, floatMin), [batch, 1, 1, length]);
+}
+
+/** What attention of several heads takes beside its three inputs. */
+export interface HeadsOptions {
+  readonly heads: number;
+  /** From `additiveMask`, broadcast over heads and queries. */
+  readonly mask?: tf.Tensor4D;
+  /** The rate of dropout of the attention probabilities. */
+  readonly rate: number;
+}
+
+/** Up to so many keys a kernel for the whole pays; above, products of matrices read less. */
+const MOST_KEYS = 256;
+
+/** `attention` of each head: q [batch, queries, width], k and v [batch, length, width] to [batch, queries, width]. */
+export function headsAttention(
+  q: tf.Tensor3D,
+  k: tf.Tensor3D,
+  v: tf.Tensor3D,
+  { heads, mask, rate }: HeadsOptions,
+  context: ForwardContext,
+): tf.Tensor3D {
+  const [batch, queries, width] = q.shape;
+  const length = k.shape[1];
+  if (length <= MOST_KEYS && hasKernel('Attention')) {
+    return wholeAttention([q, k, v], mask, heads, dropoutDraw(rate, context));
+  }
+  const split = (x: tf.Tensor3D): tf.Tensor4D =>
+    tf.transpose(tf.reshape(x, [batch, x.shape[1], heads, width / heads]), [0, 2, 1, 3]);
+  const dropout = dropoutMask([batch, heads, queries, length], rate, context);
+  const attended = attention(split(q), split(k), split(v), { mask, dropout });
+  return tf.reshape(tf.transpose(attended, [0, 2, 1, 3]), [batch, queries, width]);
+}
+
+function wholeAttention(
+  inputs: readonly [q: tf.Tensor3D, k: tf.Tensor3D, v: tf.Tensor3D],
+  mask: tf.Tensor4D | undefined,
+  heads: number,
+  draw: DropoutDraw,
+): tf.Tensor3D {
+  const scale = 1 / Math.sqrt(inputs[0].shape[2] / heads);
+  const attributes = { heads, scale, ...draw };
+  return differentiable(inputs, (save) => {
+    const [q, k, v] = inputs;
+    const given = { q, k, v, ...(mask && { mask }) };
+    const [y, probabilities] = runFused('Attention', given, attributes);
+    save([q, k, v, probabilities!]);
+    return {
+      value: y as tf.Tensor3D,
+      gradient: (dy, saved) => {
+        const [savedQ, savedK, savedV, weights] = saved as [
+          tf.Tensor,
+          tf.Tensor,
+          tf.Tensor,
+          tf.Tensor,
+        ];
+        const given = { dy, q: savedQ, k: savedK, v: savedV, probabilities: weights };
+        return runFused('AttentionGrad', given, attributes);
+      },
+    };
+  });
 }
 
 /** What attention takes beside its three inputs; neither gets a gradient. */

@@ -1,6 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { attention } from './attention.js';
-import { dropoutMask } from './dropout.js';
+import { headsAttention } from './attention.js';
 import type { ForwardContext } from './dropout.js';
 import { constant, uniform } from './initializers.js';
 import type { Initializer } from './initializers.js';
@@ -46,27 +45,22 @@ export class MultiheadAttention extends Module {
     mask: tf.Tensor4D | undefined,
     context: ForwardContext,
   ): tf.Tensor3D {
-    const { width, heads } = this;
-    const [batch, queries] = asking.shape;
-    const shape = [batch, heads, queries, source.shape[1]];
-    const attended = attention(
+    const { heads, dropout: rate } = this;
+    const attended = headsAttention(
       this.#project(asking, 0),
       this.#project(source, 1),
       this.#project(source, 2),
-      { mask, dropout: dropoutMask(shape, this.dropout, context) },
-    ); // [batch, heads, queries, width / heads]
-    const joined = tf.reshape(tf.transpose(attended, [0, 2, 1, 3]), [batch, queries, width]);
-    return this.outProjection.forward(joined as tf.Tensor3D);
+      { heads, mask, rate },
+      context,
+    );
+    return this.outProjection.forward(attended);
   }
 
-  /** Queries (0), keys (1) or values (2) of each head: [batch, length, width] to [batch, heads, length, width / heads]. */
-  #project(x: tf.Tensor3D, part: 0 | 1 | 2): tf.Tensor4D {
-    const { width, heads } = this;
-    const [batch, length] = x.shape;
+  /** Queries (0), keys (1) or values (2) of all heads side by side: [batch, length, width] to the same. */
+  #project(x: tf.Tensor3D, part: 0 | 1 | 2): tf.Tensor3D {
+    const { width } = this;
     const weight = tf.slice(this.inWeight as tf.Tensor2D, [part * width, 0], [width, width]);
     const bias = tf.slice(this.inBias as tf.Tensor1D, [part * width], [width]);
-    const rows = dense(tf.reshape(x, [-1, width]), weight, bias);
-    const split: tf.Tensor4D = tf.reshape(rows, [batch, length, heads, width / heads]);
-    return tf.transpose(split, [0, 2, 1, 3]);
+    return tf.reshape(dense(tf.reshape(x, [-1, width]), weight, bias), x.shape);
   }
 }

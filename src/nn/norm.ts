@@ -156,11 +156,12 @@ export class BatchNorm2d extends Module {
   /** relu(norm(x) + shortcut). @throws as `forward` */
   forwardRelu(x: tf.Tensor4D, context: ForwardContext, shortcut?: tf.Tensor4D): tf.Tensor4D {
     const { training, recomputing } = context;
-    if (training && !this.frozen && hasKernel('BatchNormRelu')) {
-      return this.#train(x, recomputing !== true, (...given) => batchNormRelu(shortcut, ...given));
+    if (!hasKernel('BatchNormRelu')) {
+      const y = this.forward(x, context);
+      return relu(shortcut === undefined ? y : tf.add(y, shortcut));
     }
-    const y = this.forward(x, context);
-    return relu(shortcut === undefined ? y : tf.add(y, shortcut));
+    if (!training || this.frozen) return this.#evaluateRelu(x, shortcut);
+    return this.#train(x, recomputing !== true, (...given) => batchNormRelu(shortcut, ...given));
   }
 
   #train(x: tf.Tensor4D, record: boolean, normalise = batchNorm<tf.Tensor4D>): tf.Tensor4D {
@@ -202,6 +203,24 @@ export class BatchNorm2d extends Module {
       return {
         value: y as tf.Tensor4D,
         gradient: (dy, saved) => inferenceGradient(dy, saved, epsilon),
+      };
+    });
+  }
+
+  #evaluateRelu(x: tf.Tensor4D, shortcut: tf.Tensor4D | undefined): tf.Tensor4D {
+    const { weight, bias, runningMean: mean, runningVariance: variance, epsilon } = this;
+    const added = shortcut === undefined ? {} : { shortcut };
+    return differentiable([x, weight, bias, ...Object.values(added)], (save) => {
+      const inputs = { x, weight, bias, mean, variance, ...added };
+      const [y] = runFused('BatchNormInferenceRelu', inputs, { epsilon });
+      save([x, weight, mean, variance, y!]);
+      return {
+        value: y as tf.Tensor4D,
+        gradient: (dy, saved) => {
+          const passed = reluGradient(dy, saved.at(-1)!);
+          const gradients = inferenceGradient(passed, saved, epsilon);
+          return 'shortcut' in added ? [...gradients, passed] : gradients;
+        },
       };
     });
   }

@@ -53,13 +53,21 @@ const endings: Readonly<Record<Ending, string>> = {
   ' shortcut ReLU': 'max(value + shortcut[i], 0.0)',
 };
 
-const normalisedWith = (ending: Ending) =>
+const byEnding = <T>(make: (ending: Ending) => T): Readonly<Record<Ending, T>> => ({
+  '': make(''),
+  ' ReLU': make(' ReLU'),
+  ' shortcut ReLU': make(' shortcut ReLU'),
+});
+
+const shortcutOf = (ending: Ending): string[] => (ending === ' shortcut ReLU' ? ['shortcut'] : []);
+
+const withRelu = ({ shortcut }: Readonly<Record<string, TensorInfo>>): Ending =>
+  shortcut === undefined ? ' ReLU' : ' shortcut ReLU';
+
+const normalised = byEnding((ending) =>
   forEachElement({
     name: `BatchNorm${ending}`,
-    inputs: [
-      ...['x', 'gamma', 'beta', 'means', 'inverses'],
-      ...(ending === ' shortcut ReLU' ? ['shortcut'] : []),
-    ],
+    inputs: ['x', 'gamma', 'beta', 'means', 'inverses', ...shortcutOf(ending)],
     outputs: { y: 'f32', centred: 'f32' },
     numbers: { channels: 'u32' },
     code: `
@@ -68,13 +76,8 @@ const normalisedWith = (ending: Ending) =>
   centred[i] = apart;
   let value = apart * (inverses[channel] * gamma[channel]) + beta[channel];
   y[i] = ${endings[ending]};`,
-  });
-
-const normalised = {
-  '': normalisedWith(''),
-  ' ReLU': normalisedWith(' ReLU'),
-  ' shortcut ReLU': normalisedWith(' shortcut ReLU'),
-};
+  }),
+);
 
 interface Attributes {
   readonly epsilon: number;
@@ -89,7 +92,7 @@ const BatchNorm: Kernel<Attributes> = (inputs, attributes, backend) =>
 
 /** The same, the result being the ReLU of the normalised value, to which a shortcut is added where one is given. */
 const BatchNormRelu: Kernel<Attributes> = (inputs, attributes, backend) =>
-  normalise(inputs, attributes, backend, inputs['shortcut'] ? ' shortcut ReLU' : ' ReLU');
+  normalise(inputs, attributes, backend, withRelu(inputs));
 
 function normalise(
   { x, gamma, beta, shortcut }: Readonly<Record<string, TensorInfo>>,
@@ -192,28 +195,39 @@ const BatchNormGrad: Kernel = ({ dy, centred, gamma, inverseDeviation, y }, _, b
   return [dx!, dGamma!, dBeta!];
 };
 
-const inference = forEachElement({
-  name: 'BatchNormInference',
-  inputs: ['x', 'weight', 'bias', 'mean', 'variance'],
-  outputs: { y: 'f32' },
-  numbers: { channels: 'u32', epsilon: 'f32' },
-  code: `
+const inference = byEnding((ending) =>
+  forEachElement({
+    name: `BatchNormInference${ending}`,
+    inputs: ['x', 'weight', 'bias', 'mean', 'variance', ...shortcutOf(ending)],
+    outputs: { y: 'f32' },
+    numbers: { channels: 'u32', epsilon: 'f32' },
+    code: `
   let channel = i % numbers.channels;
   let scale = weight[channel] * inverseSqrt(variance[channel] + numbers.epsilon);
-  y[i] = x[i] * scale + (bias[channel] - mean[channel] * scale);`,
-});
+  let value = x[i] * scale + (bias[channel] - mean[channel] * scale);
+  y[i] = ${endings[ending]};`,
+  }),
+);
 
-/** With the running statistics. */
-const BatchNormInference: Kernel<{ epsilon: number }> = (
-  { x, weight, bias, mean, variance },
-  { epsilon },
-  backend,
-) =>
-  inference(backend, {
-    inputs: [x!, weight!, bias!, mean!, variance!],
+const evaluate = (
+  { x, weight, bias, mean, variance, shortcut }: Readonly<Record<string, TensorInfo>>,
+  { epsilon }: Attributes,
+  backend: WebGpuBackend,
+  ending: Ending,
+): TensorInfo[] =>
+  inference[ending](backend, {
+    inputs: [x!, weight!, bias!, mean!, variance!, ...(shortcut ? [shortcut] : [])],
     outputs: [floats(x!.shape)],
     numbers: [x!.shape.at(-1)!, epsilon],
   });
+
+/** With the running statistics. */
+const BatchNormInference: Kernel<Attributes> = (inputs, attributes, backend) =>
+  evaluate(inputs, attributes, backend, '');
+
+/** The same, ending as `BatchNormRelu`. */
+const BatchNormInferenceRelu: Kernel<Attributes> = (inputs, attributes, backend) =>
+  evaluate(inputs, attributes, backend, withRelu(inputs));
 
 const moving = forEachElement({
   name: 'MovingAverages',
@@ -243,6 +257,7 @@ export const batchNormKernels: KernelTable = {
   BatchNorm,
   BatchNormGrad,
   BatchNormInference,
+  BatchNormInferenceRelu,
   BatchNormRelu,
   BatchNormReluGrad: BatchNormGrad,
   MovingAverages,

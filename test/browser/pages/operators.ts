@@ -3,7 +3,7 @@ import type { BackendName, BackendOptions } from '../../../src/backends/select.j
 import { useBackend } from '../../../src/backends/select.js';
 import { webGpuKernels } from '../../../src/backends/webgpu/index.js';
 import { gelu, relu } from '../../../src/nn/activations.js';
-import { additiveMask, attention } from '../../../src/nn/attention.js';
+import { additiveMask, attention, headsAttention } from '../../../src/nn/attention.js';
 import { Conv2d } from '../../../src/nn/conv.js';
 import { DropoutSource, dropout, dropoutMask } from '../../../src/nn/dropout.js';
 import { dense } from '../../../src/nn/linear.js';
@@ -155,6 +155,32 @@ const attentionOf =
     );
   };
 
+/** Of several heads, with the keys and values of another sequence. */
+const headsOf =
+  (
+    shape: [number, number, number],
+    keys: number,
+    heads: number,
+    { masked = false, rate = 0 } = {},
+  ) =>
+  (): Results => {
+    const [batch, , width] = shape;
+    const kept = Array.from({ length: batch }, (_, i) =>
+      Array.from({ length: keys }, (_, at) => Number(at < Math.max(1, keys - 3 * i))),
+    );
+    const mask = masked ? additiveMask(tf.tensor2d(kept, [batch, keys], 'int32')) : undefined;
+    const context = () => ({ training: true, random: new DropoutSource(1, 2) });
+    return withGradients(
+      (q, k, v) =>
+        headsAttention(q as never, k as never, v as never, { heads, mask, rate }, context()),
+      {
+        q: random('q', shape),
+        k: random('k', [batch, keys, width]),
+        v: random('v', [batch, keys, width]),
+      },
+    );
+  };
+
 const adamW =
   (scale?: number, weightDecay = 0.1) =>
   (): Results => {
@@ -199,6 +225,7 @@ export const operators: Readonly<Record<string, () => Results>> = {
     added: true,
     training: false,
   }),
+  'BatchNorm with ReLU, in evaluation': reluNormOf([2, 3, 3, 5], { training: false }),
   'a convolution of width 1': convolutionOf([2, 5, 3, 7], 11),
   'BatchNorm of one block': batchNormOf(2, 3, 5, 3),
   'BatchNorm of many blocks and channels': batchNormOf(2, 33, 17, 19),
@@ -216,6 +243,16 @@ export const operators: Readonly<Record<string, () => Results>> = {
   'attention, masked': attentionOf([2, 1, 70, 4], { masked: true }),
   'attention, masked, with dropout': attentionOf([3, 2, 11, 4], { masked: true, rate: 0.3 }),
   'attention with dropout': attentionOf([2, 2, 6, 4], { rate: 0.3 }),
+  'attention of heads': headsOf([2, 5, 12], 5, 3),
+  'attention of heads, masked, to more keys than lanes': headsOf([3, 7, 6], 70, 2, {
+    masked: true,
+  }),
+  'attention of heads, masked, with dropout': headsOf([2, 9, 140], 11, 2, {
+    masked: true,
+    rate: 0.3,
+  }),
+  'attention of heads with dropout, of one query': headsOf([3, 1, 8], 6, 4, { rate: 0.3 }),
+  'attention of heads to many keys': headsOf([1, 2, 4], 300, 2, { rate: 0.3 }),
   AdamW: adamW(),
   'AdamW, clipped': adamW(0.25),
   'AdamW without decay': adamW(undefined, 0),
@@ -282,5 +319,3 @@ function watchKernels(): void {
 
 /** The kernels of this library for `webgpu` that have run. */
 export const calledKernels = (): string[] => [...called];
-
-export const names = (): string[] => Object.keys(operators);
