@@ -209,7 +209,7 @@ export class BatchNorm2d extends Module {
 
   #evaluateRelu(x: tf.Tensor4D, shortcut: tf.Tensor4D | undefined): tf.Tensor4D {
     const { weight, bias, runningMean: mean, runningVariance: variance, epsilon } = this;
-    const added = shortcut === undefined ? {} : { shortcut };
+    const added: Record<string, tf.Tensor4D> = shortcut === undefined ? {} : { shortcut };
     return differentiable([x, weight, bias, ...Object.values(added)], (save) => {
       const inputs = { x, weight, bias, mean, variance, ...added };
       const [y] = runFused('BatchNormInferenceRelu', inputs, { epsilon });
