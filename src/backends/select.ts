@@ -11,7 +11,6 @@ import { registerTensorFlowKernels } from './tensorflow/padding.js';
 import { BackendUnavailableError } from './unavailable.js';
 import { registerWasmKernels } from './wasm/index.js';
 import type { WebGpuBackend } from './webgpu/backend.js';
-import { registerWebGpuKernels } from './webgpu/index.js';
 import { renewLostBackend, watchDevice } from './webgpu/lost.js';
 
 export type { BackendName } from './preference.js';
@@ -148,6 +147,7 @@ async function loadWebGpu(): Promise<void> {
   } catch (error) {
     throw unavailable('webgpu', error);
   }
+  const { registerWebGpuKernels } = await import('./webgpu/index.js');
   registerWebGpuKernels();
   renewLostBackend();
 }

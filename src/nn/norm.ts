@@ -143,25 +143,31 @@ export class BatchNorm2d extends Module {
    * says that the running statistics serve (`singleValues`).
    */
   forward(x: tf.Tensor4D, context: ForwardContext): tf.Tensor4D {
-    const { training, recomputing, singleValues = 'refuse' } = context;
-    if (!training || this.frozen) return this.#evaluate(x);
-    if (x.size > x.shape[3]) return this.#train(x, recomputing !== true);
-    if (singleValues === 'running') return this.#evaluate(x);
-    throw new InputError(
-      `BatchNorm2d: training needs more than 1 value per channel, got [${x.shape.join(', ')}]; ` +
-        "use a larger batch or picture, freeze the encoder, or pass singleValues: 'running'",
-    );
+    return this.#trains(x, context)
+      ? this.#train(x, context.recomputing !== true)
+      : this.#evaluate(x);
   }
 
   /** relu(norm(x) + shortcut). @throws as `forward` */
   forwardRelu(x: tf.Tensor4D, context: ForwardContext, shortcut?: tf.Tensor4D): tf.Tensor4D {
-    const { training, recomputing } = context;
     if (!hasKernel('BatchNormRelu')) {
       const y = this.forward(x, context);
       return relu(shortcut === undefined ? y : tf.add(y, shortcut));
     }
-    if (!training || this.frozen) return this.#evaluateRelu(x, shortcut);
-    return this.#train(x, recomputing !== true, (...given) => batchNormRelu(shortcut, ...given));
+    if (!this.#trains(x, context)) return this.#evaluateRelu(x, shortcut);
+    const record = context.recomputing !== true;
+    return this.#train(x, record, (...given) => batchNormRelu(shortcut, ...given));
+  }
+
+  /** Whether x is normalised by its own statistics. */
+  #trains(x: tf.Tensor4D, { training, singleValues = 'refuse' }: ForwardContext): boolean {
+    if (!training || this.frozen) return false;
+    if (x.size > x.shape[3]) return true;
+    if (singleValues === 'running') return false;
+    throw new InputError(
+      `BatchNorm2d: training needs more than 1 value per channel, got [${x.shape.join(', ')}]; ` +
+        "use a larger batch or picture, freeze the encoder, or pass singleValues: 'running'",
+    );
   }
 
   #train(x: tf.Tensor4D, record: boolean, normalise = batchNorm<tf.Tensor4D>): tf.Tensor4D {
