@@ -28,7 +28,8 @@ fi
 tensorflow=$(echo "$venv"/lib/python3*/site-packages/tensorflow)
 
 echo "== $package $package_version into node_modules"
-npm install --no-save --ignore-scripts --no-audit --no-fund --loglevel=error "$package@$package_version"
+# An optional peer is only installed when it is asked for as something else.
+npm install --no-save --save-dev --ignore-scripts --no-audit --no-fund --loglevel=error "$package@$package_version"
 
 headers=${NODE_HEADERS:-$(node -p 'require("path").resolve(process.execPath, "../../include/node")')}
 if [ ! -f "$headers/node_api.h" ]; then
