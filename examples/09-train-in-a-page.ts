@@ -12,6 +12,7 @@ const bundle = await context({
   splitting: true,
   format: 'esm',
   write: false,
+  logLevel: 'error',
 });
 const port = Number(process.argv[2] ?? 8009);
 await bundle.serve({ servedir: folder, host: '127.0.0.1', port });

@@ -16,8 +16,7 @@ export interface Ran {
   readonly losses: (number | null)[];
   /** `done`, what the run failed by, or `stopped`. */
   readonly ended: string;
-  /** The longest time between two turns of the page's timer, in milliseconds, and their number. */
-  readonly longestGap: number;
+  /** How often the page's timer had its turn meanwhile. */
   readonly turns: number;
 }
 
@@ -45,12 +44,8 @@ export async function contend(outputDir: string): Promise<{ first: Ran; second: 
 
 async function follow(worker: Worker, order: Task, stop: Stop = {}): Promise<Ran> {
   const losses: (number | null)[] = [];
-  let [last, longestGap, turns] = [performance.now(), 0, 0];
-  const timer = setInterval(() => {
-    const now = performance.now();
-    longestGap = Math.max(longestGap, now - last);
-    [last, turns] = [now, turns + 1];
-  }, 5);
+  let turns = 0;
+  const timer = setInterval(() => void turns++, 5);
   const ended = await new Promise<string>((resolve) => {
     worker.addEventListener('message', ({ data }: MessageEvent<Said>) => {
       if ('done' in data) return resolve(data.done);
@@ -66,7 +61,7 @@ async function follow(worker: Worker, order: Task, stop: Stop = {}): Promise<Ran
   });
   worker.terminate();
   clearInterval(timer);
-  return { losses, ended, longestGap, turns };
+  return { losses, ended, turns };
 }
 
 /** The products of a run, as text or as a sum of their bytes, and the names in its folders. */
