@@ -180,8 +180,10 @@ function bestOf(data: string, fusion: string): Result[] {
 
 const accuracyOf = (runs: readonly Result[]): number => mean(runs.map((one) => one.accuracy));
 
+/** The mean, and between several runs their deviation. */
 function percent(values: readonly number[]): string {
-  return `${(100 * mean(values)).toFixed(1)} ± ${(100 * deviation(values)).toFixed(1)}`;
+  const middle = (100 * mean(values)).toFixed(1);
+  return values.length < 2 ? middle : `${middle} ± ${(100 * deviation(values)).toFixed(1)}`;
 }
 
 /** What a table says of the runs of one data set. */
@@ -224,4 +226,9 @@ if (!flags.table) {
     tf.dispose(Object.values(rows.stored) as tf.Tensor[]);
   }
 }
-for (const data of flags.data.split(',')) console.log([`\n${data}`, ...table(data)].join('\n'));
+for (const data of flags.data.split(',')) {
+  const figures = data === 'mvsa' ? ['macro F1'] : ['test'];
+  const head = ['`fusion`', 'validation', ...figures, 'rate', 'parameters', 'CPU', 'runs'];
+  const lines = [head.join(' | '), head.map(() => '---').join('|')].map((line) => `| ${line} |`);
+  console.log([`\n${data}\n`, ...lines, ...table(data)].join('\n'));
+}
