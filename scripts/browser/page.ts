@@ -28,17 +28,27 @@ export class BrowserPage {
     listeners: ServeOptions['listeners'] = {},
   ): Promise<BrowserPage> {
     const server = await serve(await bundlePage(module, workers), folders, { listeners });
-    const browser = await launchChromium();
+    const opened = await BrowserPage.tab(server, await launchChromium());
+    await opened.load().catch(async (cause: unknown) => {
+      await opened.close();
+      throw new Error(`page: ${module} did not load: ${opened.console.join('; ')}`, { cause });
+    });
+    return opened;
+  }
+
+  private static async tab(server: StaticServer, browser: Browser): Promise<BrowserPage> {
     const page = await browser.newPage();
     const messages: string[] = [];
     page.on('console', (message) => messages.push(`${message.type()}: ${message.text()}`));
     page.on('pageerror', (error) => messages.push(`uncaught: ${error.message}`));
     const devtools = await page.context().newCDPSession(page);
-    const opened = new BrowserPage(server, browser, page, devtools, messages);
-    await opened.load().catch(async (cause: unknown) => {
-      await opened.close();
-      throw new Error(`page: ${module} did not load: ${messages.join('; ')}`, { cause });
-    });
+    return new BrowserPage(server, browser, page, devtools, messages);
+  }
+
+  /** The same module once more, in a tab of its own of the same browser; any of them closes all. */
+  async another(): Promise<BrowserPage> {
+    const opened = await BrowserPage.tab(this.server, this.browser);
+    await opened.load();
     return opened;
   }
 
