@@ -2,13 +2,14 @@
  * The same training step on every backend in the same Chromium, each in a tab of its own, in turn. The graphics card is
  * SwiftShader, a card in software: of those that compute on it only that they run is shown, not how fast a card is.
  *
- *     npm run bench:browser -- [rounds] [way, ...]
+ *     npm run bench:browser -- [small|medium] [rounds] [way, ...]
  */
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { BrowserPage } from '../scripts/browser/page.js';
 import type { BackendName, BackendOptions } from '../src/backends/select.js';
 import { smallStep } from '../src/cli/stepTime.js';
+import type { StepSizes } from '../src/cli/stepTime.js';
 import { median } from './peers.js';
 import type { Step } from './pages/browser.js';
 
@@ -28,7 +29,33 @@ const ways: Readonly<Record<string, readonly [BackendName, BackendOptions]>> = {
   'onnxruntime (webgpu, software)': ['onnxruntime', { ...ort, executionProvider: 'webgpu' }],
 };
 
-const [rounds = '5', ...wanted] = process.argv.slice(2);
+const sizes: Readonly<Record<string, StepSizes>> = {
+  small: smallStep,
+  medium: {
+    text: {
+      vocabSize: 1000,
+      hiddenSize: 128,
+      numHiddenLayers: 2,
+      numAttentionHeads: 2,
+      intermediateSize: 512,
+    },
+    image: {
+      embeddingSize: 16,
+      hiddenSizes: [16, 32, 64, 128],
+      depths: [2, 2, 2, 2],
+      layerType: 'basic',
+    },
+    batch: 16,
+    tokens: 32,
+    pixels: 64,
+  },
+};
+
+const [size = 'small', rounds = '5', ...wanted] = process.argv.slice(2);
+const chosen = sizes[size];
+if (chosen === undefined) {
+  throw new Error(`bench: the size must be one of ${Object.keys(sizes).join(', ')}, got ${size}`);
+}
 const names = Object.keys(ways).filter(
   (name) => wanted.length === 0 || wanted.some((part) => name.includes(part)),
 );
@@ -45,16 +72,17 @@ try {
   const pages = new Map<string, BrowserPage>();
   for (const name of names) {
     const page = pages.size === 0 ? first : await first.another();
-    await page.call('prepare', ...ways[name]!, smallStep);
+    await page.call('prepare', ...ways[name]!, chosen);
     pages.set(name, page);
   }
   const steps = new Map(names.map((name) => [name, [] as Step[]]));
   for (let round = 0; round <= Number(rounds); round++) {
     for (const [name, page] of pages) steps.get(name)!.push(await page.call<Step>('step'));
   }
-  const { batch, tokens, pixels } = smallStep;
+  const { text, image, batch, tokens, pixels } = chosen;
   console.log(
-    `a training step of BERT-tiny and a small ResNet-18, batch ${batch}, ${tokens} tokens, ${pixels} pixels`,
+    `a training step of BERT, ${text['numHiddenLayers']} layers of ${text['hiddenSize']}, and ResNet, ` +
+      `[${image['depths']}] blocks of [${image['hiddenSizes']}], batch ${batch}, ${tokens} tokens, ${pixels} pixels`,
   );
   console.log(`${''.padEnd(34)}first, ms   median of ${rounds}, ms   last loss`);
   for (const [name, taken] of steps) {
