@@ -161,6 +161,7 @@ export type {
 export { findLearningRate } from './training/findLearningRate.js';
 export type { FindLearningRateOptions, LearningRateRange } from './training/findLearningRate.js';
 export type { RangePoint } from './training/rangeTest.js';
+export type { ModelDefaults } from './training/defaults.js';
 export type { AuxiliaryOptions } from './training/rowLoss.js';
 export type { ClassWeights } from './training/classWeights.js';
 export type { EarlyStopping } from './training/earlyStopping.js';

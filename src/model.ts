@@ -212,10 +212,18 @@ export class BertResNetModel extends Module {
     return names === 'notebook' ? toNotebookNames(state) : state;
   }
 
-  /** As `Module.loadStateDict`; the notebook's, Hugging Face's and timm's names are understood. */
+  /**
+   * As `Module.loadStateDict`; the notebook's, Hugging Face's and timm's names are understood. Encoders that get all of
+   * their weights count as pretrained.
+   */
   override loadStateDict(dict: StateDict, options?: LoadOptions): LoadReport {
     const own = new Set([...this.namedParameters().keys(), ...this.namedBuffers().keys()]);
-    return super.loadStateDict(normalizeNames(dict, 'model', own), options);
+    const report = super.loadStateDict(normalizeNames(dict, 'model', own), options);
+    const lacks = (prefix: string): boolean =>
+      report.missing.some((name) => name.startsWith(prefix));
+    if (!lacks('text_encoder.')) this.textEncoder.pretrained = true;
+    if (!lacks('visual_encoder.')) this.visualEncoder.pretrained = true;
+    return report;
   }
 
   #complete(given: ModelInput | Features, context: ModelContext): FusionContext {

@@ -48,10 +48,12 @@ export const modelOptions = {
 export const trainingOptions = {
   notebook: flag('The recipe of the original PyTorch notebook; other options change it'),
   mode: choice(['text', 'image', 'both'], 'What is trained (default: what the rows have)'),
-  epochs: integer('How often every row is seen (default 5)'),
+  epochs: integer('How often every row is seen (default 5; from random weights 30)'),
   batchSize: integer('Rows of a batch (default 16)'),
   accumulate: integer('Batches of an optimizer step (default 1)'),
-  learningRate: number('The peak of the schedule (default 2e-5)'),
+  learningRate: number(
+    'The peak of the schedule (default: 2e-5 for what is pretrained, else 1e-3)',
+  ),
   textLearningRate: number("The text encoder's own (default: --learning-rate)"),
   imageLearningRate: number("The visual encoder's own (default: --learning-rate)"),
   headLearningRate: number('That of everything behind the encoders (default: --learning-rate)'),

@@ -33,6 +33,8 @@ export class BertEncoder
   readonly config: BertConfig & { readonly modelType: 'bert' };
   readonly embeddings: BertEmbeddings;
   readonly layers: readonly BertLayer[];
+  /** Whether its weights were loaded. */
+  pretrained = false;
 
   /** @param config a known size ('bert-base-uncased', 'bert-tiny', ...) or some of a `BertConfig`'s fields */
   constructor(config: string | Partial<BertConfig> = 'bert-base-uncased', scope: Scope = {}) {
@@ -159,7 +161,9 @@ export class BertEncoder
 
   /** As `Module.loadStateDict`; names with a `bert.` prefix and a `gamma` or `beta` are understood. */
   override loadStateDict(dict: StateDict, options?: LoadOptions): LoadReport {
-    return super.loadStateDict(normalizeNames(dict, 'text'), options);
+    const report = super.loadStateDict(normalizeNames(dict, 'text'), options);
+    this.pretrained ||= report.missing.length === 0;
+    return report;
   }
 }
 

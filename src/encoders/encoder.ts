@@ -53,6 +53,8 @@ export interface TextEncoder
     Partial<TextExtractor> {
   /** The length of a feature vector. */
   readonly featureSize: number;
+  /** Whether its weights were learned before: the trainer's default rates depend on it. */
+  pretrained?: boolean;
   /** The longest row that it reads, in tokens, where there is a limit. */
   readonly maxLength?: number;
   readonly config: EncoderConfig;
@@ -66,6 +68,8 @@ export interface TextEncoder
  */
 export interface ImageEncoder
   extends Module, Partial<SequenceEncoder<tf.Tensor4D>>, Partial<ImageExtractor> {
+  /** Whether its weights were learned before: the trainer's default rates depend on it. */
+  pretrained?: boolean;
   /** The length of a feature vector, or of a map that is flattened. */
   readonly featureSize: number;
   readonly config: EncoderConfig;

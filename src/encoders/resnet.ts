@@ -51,6 +51,8 @@ export class ResNetFeatureModel
     readonly outputLayer: OutputLayer;
     readonly imageSize: readonly [height: number, width: number];
   };
+  /** Whether its weights were loaded. */
+  pretrained = false;
   readonly conv1: Conv2d;
   readonly bn1?: BatchNorm2d;
   /** The blocks of `layer1`, `layer2`, ..., as far as they exist. */
@@ -165,7 +167,9 @@ export class ResNetFeatureModel
 
   /** As `Module.loadStateDict`; torchvision's, timm's, Hugging Face's and the notebook's names are understood. */
   override loadStateDict(dict: StateDict, options?: LoadOptions): LoadReport {
-    return super.loadStateDict(normalizeNames(dict, 'image'), options);
+    const report = super.loadStateDict(normalizeNames(dict, 'image'), options);
+    this.pretrained ||= report.missing.length === 0;
+    return report;
   }
 
   #runStem(image: tf.Tensor4D, context: ForwardContext): tf.Tensor4D {

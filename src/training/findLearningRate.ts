@@ -6,6 +6,7 @@ import { nextTurn } from '../eventLoop.node.js';
 import type { BertResNetModel } from '../model.js';
 import { aboveZero, belowOne, integer, parseOptions } from '../schema.js';
 import { batchGroups } from './batchGroups.js';
+import { rememberPretrained } from './defaults.js';
 import { resolveOptions } from './options.js';
 import type { ResolvedOptions, RunOptions, TrainingOptions } from './options.js';
 import { createOptimizer, planRun } from './plan.js';
@@ -93,6 +94,7 @@ export async function findLearningRate(
   signal?.throwIfAborted();
   const { sweep, training } = resolveRange(given);
   const restoreFrozen = model.rememberFrozen();
+  const restorePretrained = rememberPretrained(model);
   const before = model.stateDict();
   try {
     const plan = await planRun(model, training, dataset);
@@ -107,6 +109,7 @@ export async function findLearningRate(
     model.loadStateDict(before);
     tf.dispose(before);
     restoreFrozen();
+    restorePretrained();
   }
 }
 

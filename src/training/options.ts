@@ -23,15 +23,16 @@ import type { ScheduleName } from './schedule.js';
  * config.json.
  */
 export interface TrainingOptions {
-  /** How often every row is seen (default 5). */
+  /** How often every row is seen (default 5, or where no rate is given by the model: `learningRate`). */
   readonly epochs?: number;
   /** Rows of a batch (default 16). The last batch of an epoch may have fewer. */
   readonly batchSize?: number;
   /** Batches of an optimizer step (default 1): the gradient is the mean over all of their rows. */
   readonly gradientAccumulationSteps?: number;
   /**
-   * The peak of the schedule (default 2e-5, for pretrained encoders; from random weights 1e-3 or so
-   * is due).
+   * The peak of the schedule. Where no rate at all is given, rates, epochs and the average of the weights are chosen by
+   * what of the model is pretrained: 2e-5 for a pretrained encoder and 1e-3 for all else, 5 epochs; from random weights
+   * 1e-3, 30 epochs and `ema` 0.98. Where another rate is given: 2e-5.
    */
   readonly learningRate?: number;
   /** The text encoder's own rate (default `learningRate`). */

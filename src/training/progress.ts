@@ -1,3 +1,5 @@
+import { describeDefaults } from './defaults.js';
+import type { ModelDefaults } from './defaults.js';
 import type { EpochRecord, StepRecord } from './records.js';
 
 /** What a run tells of itself when it starts or goes on. */
@@ -6,6 +8,8 @@ export interface RunInfo {
   readonly totalSteps: number;
   /** Steps done before, by the run that is resumed. */
   readonly doneSteps: number;
+  /** The options that were chosen by what of the model is pretrained, where there are any. */
+  readonly defaults?: ModelDefaults;
 }
 
 /** Who is told how a run goes. Nothing of it changes the run. */
@@ -105,7 +109,8 @@ export class LineProgress implements ProgressReporter {
   start(info: RunInfo): void {
     this.#info = info;
     this.#started = this.#said = this.#now();
-    const { epochs, totalSteps, doneSteps } = info;
+    const { epochs, totalSteps, doneSteps, defaults = {} } = info;
+    if (Object.keys(defaults).length > 0) this.#write(`defaults: ${describeDefaults(defaults)}`);
     const from = doneSteps === 0 ? '' : `, going on after step ${doneSteps}`;
     this.#write(
       `training: ${epochs} ${epochs === 1 ? 'epoch' : 'epochs'}, ${totalSteps} steps${from}`,

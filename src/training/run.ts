@@ -14,6 +14,7 @@ import { requireSameRun } from './identity.js';
 import { WeightAverage } from './average.js';
 import { batchGroups } from './batchGroups.js';
 import { isStalled } from './earlyStopping.js';
+import type { ModelDefaults } from './defaults.js';
 import { freezeForEpoch } from './freezing.js';
 import { Ingredients, bestEpochs } from './ingredients.js';
 import { betterOf } from './monitor.js';
@@ -40,6 +41,8 @@ export interface RunListeners {
   readonly onStep?: (record: StepRecord) => void | Promise<void>;
   readonly onEpoch?: (record: EpochRecord, report?: EvaluationReport) => void | Promise<void>;
   readonly progress?: ProgressReporter;
+  /** What of the options was chosen by the model, to be told. */
+  readonly defaults?: ModelDefaults;
   /** Told what is suspicious but no error. */
   readonly warn: (warning: string) => void;
 }
@@ -89,7 +92,9 @@ export class TrainingRun {
       await this.#begin();
       this.#rows = await this.#prepare();
       const doneSteps = this.#position.step;
-      await this.#listeners.progress?.start({ epochs: options.epochs, totalSteps, doneSteps });
+      const { defaults } = this.#listeners;
+      const { epochs } = options;
+      await this.#listeners.progress?.start({ epochs, totalSteps, doneSteps, defaults });
       while (!this.#isDone()) await this.#epoch();
       mergeLora(model.textEncoder); // what was kept of the best epochs is merged, too
       await this.#takeBest();

@@ -135,6 +135,17 @@ export class RunFolder {
     await files.truncateFile(this.#history, endOfLine(await files.readWhole(this.#history), lines));
   }
 
+  /** Reads a JSON file of the folder; undefined where it is missing or none. */
+  async readJson(name: string): Promise<object | undefined> {
+    if (!(await files.isFile(this.#inside(name)))) return undefined;
+    try {
+      const text = new TextDecoder().decode(await files.readWhole(this.#inside(name)));
+      return JSON.parse(text) as object;
+    } catch {
+      return undefined;
+    }
+  }
+
   /** Writes a file of the folder as JSON, whole or not at all. */
   async writeJson(name: string, value: unknown): Promise<void> {
     await files.writeFileAtomic(this.#inside(name), `${JSON.stringify(value, null, 2)}\n`);

@@ -3,7 +3,9 @@ import type { Dataset } from '../datasets/example.js';
 import { InputError } from '../errors.js';
 import type { BertResNetModel } from '../model.js';
 import { adaptedLayers, mergeLora } from '../nn/lora.js';
-import { configOf } from './config.js';
+import { configOf, trainingOf } from './config.js';
+import { defaultsFor, rememberPretrained } from './defaults.js';
+import type { ModelDefaults } from './defaults.js';
 import type { EvaluationReport } from './evaluate.js';
 import { resolveOptions } from './options.js';
 import type { ResolvedOptions, RunOptions, TrainingOptions } from './options.js';
@@ -64,8 +66,9 @@ export interface FitOptions extends TrainerListeners {
  */
 export class Trainer {
   readonly model: BertResNetModel;
-  /** The options with every default filled in. */
-  readonly options: ResolvedOptions;
+  readonly #given: TrainingOptions & RunOptions;
+  #options: ResolvedOptions;
+  #defaults: ModelDefaults;
   readonly #listeners: TrainerListeners;
   readonly #progress: boolean | ProgressReporter;
   readonly #warn: (warning: string) => void;
@@ -74,10 +77,20 @@ export class Trainer {
   constructor(model: BertResNetModel, options: TrainerOptions = {}) {
     const { onStep, onEpoch, progress = false, onWarning = console.warn, ...rest } = options;
     this.model = model;
-    this.options = resolveOptions(rest);
+    this.#given = rest;
+    this.#defaults = defaultsFor(model, rest);
+    this.#options = resolveOptions({ ...rest, ...this.#defaults });
     this.#listeners = { onStep, onEpoch };
     this.#progress = progress;
     this.#warn = onWarning;
+  }
+
+  /**
+   * The options with every default filled in; for a run that goes on, what was not given is as it began, once `fit` has
+   * been called.
+   */
+  get options(): ResolvedOptions {
+    return this.#options;
   }
 
   /**
@@ -87,8 +100,8 @@ export class Trainer {
    * Aborting the signal ends the run after the step under way: a checkpoint is written (with
    * `outputDir`), and `fit` rejects with the signal's reason; `resume: true` goes on from there
    * with the numbers that an uninterrupted run has. So it does after a crash, from the last
-   * checkpoint that was written. A resumed run must be given equal options, data and labels; with
-   * the schedule `constant` (and `warmupSteps`), more epochs may be asked for.
+   * checkpoint that was written. A resumed run must be given equal data and labels, and of the options equal ones or
+   * none; with the schedule `constant` (and `warmupSteps`), more epochs may be asked for.
    *
    * @returns a record for each epoch, those before a resumption included.
    * @throws InputError before any work where the data, the model and the options do not fit.
@@ -101,11 +114,14 @@ export class Trainer {
   ): Promise<EpochRecord[]> {
     signal?.throwIfAborted();
     requireNoAdapters(this.model);
+    await this.#takeOver();
     const { textEncoder } = this.model;
+    const restorePretrained = rememberPretrained(this.model);
     const restoreFrozen = textEncoder.rememberFrozen();
     try {
       return await this.#run(train, { validation, signal, onStep, onEpoch });
     } finally {
+      restorePretrained();
       if (this.options.lora !== undefined) {
         mergeLora(textEncoder);
         restoreFrozen();
@@ -128,6 +144,7 @@ export class Trainer {
       const run = new TrainingRun(plan, folder, {
         signal,
         warn: this.#warn,
+        defaults: this.#defaults,
         progress: await chooseProgress(this.#progress),
         onStep: both(board?.onStep, both(this.#listeners.onStep, onStep)),
         onEpoch: both(board?.onEpoch, both(this.#listeners.onEpoch, onEpoch)),
@@ -136,6 +153,23 @@ export class Trainer {
     } finally {
       folder?.close();
     }
+  }
+
+  /**
+   * A run that goes on has the options that it began with, whatever the defaults are by now: those of an earlier version
+   * differ, and so do those of a model that was loaded from the run.
+   */
+  async #takeOver(): Promise<void> {
+    const { outputDir, resume } = this.options;
+    if (!resume || outputDir === undefined) return;
+    const { RunFolder } = await import('./runFolder.js');
+    const folder = new RunFolder(outputDir);
+    if (!(await folder.canResume())) return;
+    const begun = trainingOf(await folder.readJson('config.json'));
+    if (begun === undefined) return;
+    const given = Object.entries(this.#given).filter(([, value]) => value !== undefined);
+    this.#defaults = {};
+    this.#options = resolveOptions({ ...begun, ...Object.fromEntries(given) });
   }
 
   async #openBoard(): Promise<TensorBoardWriter | undefined> {
@@ -180,7 +214,7 @@ export class Trainer {
       );
     }
     await folder.start();
-    await folder.writeJson('config.json', configOf(plan));
+    await folder.writeJson('config.json', configOf(plan, this.#defaults));
   }
 }
 

@@ -43,7 +43,7 @@ const refused = (options: object): string => {
 
 describe('a run of an earlier version', () => {
   const identity = (options: TrainerOptions = {}) =>
-    optionsIdentity(new Trainer(model, options).options, 10);
+    optionsIdentity(new Trainer(model, { learningRate: 0.01, ...options }).options, 10);
 
   it('goes on where options that it did not know are off', () => {
     const { ema: _, soup: __, lora: ___, layerDecay: ____, ...older } = identity();
@@ -67,7 +67,7 @@ describe('a run of an earlier version', () => {
 
 describe('options', () => {
   it('have defaults', () => {
-    expect(new Trainer(model).options).toMatchObject({
+    expect(new Trainer(model, { textLearningRate: 1e-4 }).options).toMatchObject({
       epochs: 5,
       batchSize: 16,
       learningRate: 2e-5,
@@ -203,10 +203,17 @@ describe('fit', () => {
     expect(longer[0]).toEqual(first[0]);
     const shorter = new Trainer(model, { ...constant, epochs: 1, resume: true });
     await expect(shorter.fit(tinyData(8))).rejects.toThrow('2 epochs are done');
-    const cosine = new Trainer(model, { ...options, outputDir, epochs: 3, resume: true });
+    const cosine = new Trainer(model, {
+      ...{ ...options, outputDir, epochs: 3, resume: true },
+      schedule: 'cosine',
+    });
+    const same = new Trainer(model, { ...options, outputDir, epochs: 3, resume: true });
     await expect(cosine.fit(tinyData(8))).rejects.toThrow(
       'schedule: "constant" there, "cosine" now',
     );
+    // What is not given is as it began.
+    expect(await same.fit(tinyData(8))).toHaveLength(3);
+    expect(same.options.schedule).toBe('constant');
   });
 
   it('says once that validation rows are trained on, and that there is nothing to resume', async () => {
