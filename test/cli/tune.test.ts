@@ -32,7 +32,7 @@ const tune = (out: string, more: string[] = [], listener?: Listener, space = 'sp
       ...['tune', path('train.csv'), '--val', path('val.csv'), '--out', path(out)],
       ...['--scratch', '--text', path('text.json'), '--image', path('image.json')],
       ...['--tokenizer', path('vocab.txt'), '--image-size', '16', '--hidden-size', '16'],
-      ...['--batch-size', '8', '--backend', 'cpu', '--space', path(space)],
+      ...['--mode', 'text', '--batch-size', '8', '--backend', 'cpu', '--space', path(space)],
       ...(more.includes('--trials') ? [] : ['--trials', '3', '--max-epochs', '2']),
       ...more,
     ],
