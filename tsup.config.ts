@@ -1,7 +1,9 @@
+import { writeFile } from 'node:fs/promises';
 import type { Plugin } from 'esbuild';
 import { defineConfig } from 'tsup';
 import { browserTwins } from './scripts/browserTwins.js';
 import { coreModules } from './scripts/coreModules.js';
+import { licencesOf } from './scripts/licences.js';
 
 const shared = {
   target: 'node20',
@@ -24,6 +26,20 @@ const libraryBeside: Plugin = {
       external: true,
     })),
 };
+
+/** Packages that stand in our files: what the worker is made of, and TensorFlow.js's gradients. */
+const bundled = [
+  '@tensorflow/tfjs-core',
+  'fast-png',
+  'fflate',
+  'image-size',
+  'iobuffer',
+  'pure-rand',
+];
+
+async function writeLicences(): Promise<void> {
+  await writeFile('dist/licences.txt', await licencesOf(bundled));
+}
 
 export default defineConfig([
   {
@@ -56,13 +72,21 @@ export default defineConfig([
       index: 'src/index.ts',
       onnxruntime: 'src/onnxruntime.ts',
       imageWorker: 'src/datasets/imageWorker.browser.ts',
+      // For no one to import: each keeps what it needs in chunks of its own, which bundlers load or leave whole.
+      'parts/training': 'src/parts/training.ts',
+      'parts/rows': 'src/parts/rows.ts',
+      'parts/engine': 'src/backends/onnxruntime/index.ts',
+      'parts/gradients': 'src/backends/gradients.ts',
     },
     outDir: 'dist/browser',
     format: ['esm'],
     platform: 'browser',
     target: 'es2022',
+    // What keeps a name is a call, and no bundler leaves out what is called: each application would have all of this.
+    keepNames: false,
     splitting: true,
     dts: false,
     esbuildPlugins: [browserTwins, coreModules],
+    onSuccess: writeLicences,
   },
 ]);

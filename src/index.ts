@@ -48,8 +48,8 @@ export type {
 export type { PreprocessorJson } from './datasets/imageJson.js';
 export type { ImageSize } from './datasets/imagePixels.js';
 export type { Resample } from './datasets/imageResize.js';
-export { notebookAugmentation } from './datasets/augment.js';
-export type { Augmentation, RandomResizedCropOptions } from './datasets/augment.js';
+export { notebookAugmentation } from './datasets/augmentation.js';
+export type { Augmentation, RandomResizedCropOptions } from './datasets/augmentation.js';
 export type { RandAugmentOptions } from './datasets/randAugment.js';
 export type { RandomErasingOptions } from './datasets/randomErasing.js';
 export { batches, toTensors } from './datasets/batch.js';

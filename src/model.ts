@@ -11,7 +11,6 @@ import { Fusion } from './fusion/fusion.js';
 import type { Features, FusionContext, FusionNeeds } from './fusion/fusion.js';
 import { createFusion } from './fusion/index.js';
 import { requireNeeds } from './fusion/sequences.js';
-import { loadEncoders, readModel, saveModel } from './modelFiles.js';
 import type { SaveOptions } from './modelFiles.js';
 import {
   checkOptions,
@@ -35,9 +34,7 @@ import type {
 import { DropoutSource } from './nn/dropout.js';
 import { Module, defaultSeed } from './nn/module.js';
 import type { LoadOptions, LoadReport, StateDict } from './nn/stateDict.js';
-import { onnxBytes, writeOnnx } from './onnx/export.js';
 import type { OnnxOptions } from './onnx/export.js';
-import { predict } from './predict.js';
 import type { Prediction, PredictOptions, RawInput } from './predict.js';
 import type { PretrainedSource } from './weights/hub.js';
 import { normalizeNames, toNotebookNames } from './weights/names.js';
@@ -97,6 +94,7 @@ export class BertResNetModel extends Module {
 
   /** A model on pretrained encoders, from folders or hub ids, with the tokenizer and processor beside them. */
   static async create(options: CreateOptions = {}): Promise<BertResNetModel> {
+    const { loadEncoders } = await import('./modelFiles.js');
     return new BertResNetModel(await loadEncoders(options));
   }
 
@@ -105,6 +103,7 @@ export class BertResNetModel extends Module {
     source: PretrainedSource,
     options: FromPretrainedOptions = {},
   ): Promise<BertResNetModel> {
+    const { readModel } = await import('./modelFiles.js');
     const saved = await readModel(source, options);
     const model = new BertResNetModel(saved.options);
     model.loadStateDict(saved.weights);
@@ -118,8 +117,13 @@ export class BertResNetModel extends Module {
    *   write to.
    * @throws InputError where something in the folder would get lost, or it cannot be written; then all is as it was.
    */
-  save(folder: string | DirectoryHandle, options?: SaveOptions): Promise<void> {
+  async save(folder: string | DirectoryHandle, options?: SaveOptions): Promise<void> {
+    const { saveModel } = await import('./modelFiles.js');
     return saveModel(this, folder, options);
+  }
+
+  protected override get typeName(): string {
+    return 'BertResNetModel';
   }
 
   /** What config.json keeps of this model. */
@@ -161,7 +165,8 @@ export class BertResNetModel extends Module {
   }
 
   /** The class of each raw row, in their order. @throws InputError where a row cannot be read */
-  predict(rows: readonly RawInput[], options?: PredictOptions): Promise<Prediction[]> {
+  async predict(rows: readonly RawInput[], options?: PredictOptions): Promise<Prediction[]> {
+    const { predict } = await import('./predict.js');
     return predict(this, rows, options);
   }
 
@@ -176,10 +181,11 @@ export class BertResNetModel extends Module {
    */
   toOnnx(path: string | URL, options?: OnnxOptions): Promise<string[]>;
   toOnnx(options?: OnnxOptions): Promise<Uint8Array>;
-  toOnnx(
+  async toOnnx(
     first?: string | URL | OnnxOptions,
     options?: OnnxOptions,
   ): Promise<string[] | Uint8Array> {
+    const { onnxBytes, writeOnnx } = await import('./onnx/export.js');
     const isPath = typeof first === 'string' || first instanceof URL;
     return isPath ? writeOnnx(this, first, options) : onnxBytes(this, first);
   }

@@ -7,9 +7,7 @@ import { registerGradients } from './gradients.js';
 import { checkThreads, registerOnnxRuntime } from './onnxruntime/index.js';
 import type { RuntimeOptions } from './onnxruntime/runtime.js';
 import type { BackendName, BackendNeeds } from './preference.js';
-import { registerTensorFlowKernels } from './tensorflow/padding.js';
 import { BackendUnavailableError } from './unavailable.js';
-import { registerWasmKernels } from './wasm/index.js';
 import type { WebGpuBackend } from './webgpu/backend.js';
 import { renewLostBackend, watchDevice } from './webgpu/lost.js';
 
@@ -184,6 +182,7 @@ function lacking(name: BackendName, why: string): BackendUnavailableError {
 async function loadWasm({ threads, wasmPaths }: BackendOptions): Promise<void> {
   env();
   const { setThreadsCount, setWasmPaths } = await importWasm();
+  const { registerWasmKernels } = await import('./wasm/index.js');
   registerWasmKernels();
   if ('wasm' in engine().registry) return; // it runs already
   if (threads !== undefined) setThreadsCount(threads);
@@ -202,5 +201,6 @@ async function loadTensorFlowPackage(): Promise<void> {
   env();
   const { loadTensorFlow } = await import('./tensorflow/load.node.js');
   await loadTensorFlow();
+  const { registerTensorFlowKernels } = await import('./tensorflow/padding.js');
   registerTensorFlowKernels();
 }

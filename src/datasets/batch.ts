@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { InputError } from '../errors.js';
 import { Random } from '../nn/random.js';
-import { changedInputs, checkAugmentation } from './augment.js';
-import type { Augmentation } from './augment.js';
+import { changedInputs, checkAugmentation } from './augmentation.js';
+import type { Augmentation } from './augmentation.js';
 import { readTexts, textsOf } from './batchText.js';
 import type { Dataset, Example, ImageSource } from './example.js';
 import { extractRows, readFeatures } from './features.js';

@@ -1,7 +1,8 @@
 import { InputError } from '../errors.js';
 import type { Random } from '../nn/random.js';
-import { augmentPixels, checkAugmentation, randomResizedCropBox } from './augment.js';
-import type { Augmentation } from './augment.js';
+import { augmentPixels, randomResizedCropBox } from './augment.js';
+import { checkAugmentation } from './augmentation.js';
+import type { Augmentation } from './augmentation.js';
 import type { ImageSource } from './example.js';
 import { decodeImage } from './image.node.js';
 import type { ImageProcessorConfig } from './imageConfig.js';

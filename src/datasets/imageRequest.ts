@@ -1,6 +1,6 @@
 import { InputError, messageOf } from '../errors.js';
 import { Random } from '../nn/random.js';
-import type { Augmentation } from './augment.js';
+import type { Augmentation } from './augmentation.js';
 import type { ImageSource } from './example.js';
 import type { ImageLoader } from './imageLoad.js';
 

@@ -27,3 +27,4 @@ async function receive(message: ImageProcessorConfig | ImageRequest): Promise<vo
 }
 
 scope.addEventListener('message', ({ data }) => void receive(data));
+scope.postMessage('started', []);

@@ -12,10 +12,8 @@ import { Module } from '../nn/module.js';
 import type { Scope } from '../nn/module.js';
 import { LayerNorm } from '../nn/norm.js';
 import type { LoadOptions, LoadReport, StateDict } from '../nn/stateDict.js';
-import { openPretrained } from '../weights/hub.js';
 import type { PretrainedOptions, PretrainedSource } from '../weights/hub.js';
 import { normalizeNames } from '../weights/names.js';
-import { readWeights } from '../weights/read.js';
 import { bertConfig, bertConfigFromJson } from './bertConfig.js';
 import type { BertConfig, Pooling } from './bertConfig.js';
 import { checkText } from './bertInput.js';
@@ -56,6 +54,8 @@ export class BertEncoder
     source: PretrainedSource,
     options: PretrainedOptions & { readonly pooling?: Pooling } = {},
   ): Promise<BertEncoder> {
+    const { openPretrained } = await import('../weights/hub.js');
+    const { readWeights } = await import('../weights/read.js');
     const files = await openPretrained(source, options);
     const config = bertConfigFromJson(await files.readJson('config.json'), files.source);
     const weights = await readWeights(files);
@@ -65,6 +65,10 @@ export class BertEncoder
     );
     encoder.loadStateDict(weights);
     return encoder;
+  }
+
+  protected override get typeName(): string {
+    return 'BertEncoder';
   }
 
   get featureSize(): number {

@@ -8,10 +8,8 @@ import { Module } from '../nn/module.js';
 import type { Scope } from '../nn/module.js';
 import { BatchNorm2d } from '../nn/norm.js';
 import type { LoadOptions, LoadReport, StateDict } from '../nn/stateDict.js';
-import { openPretrained } from '../weights/hub.js';
 import type { PretrainedOptions, PretrainedSource } from '../weights/hub.js';
 import { normalizeNames } from '../weights/names.js';
-import { readWeights } from '../weights/read.js';
 import { requireChoice, requireInteger } from './config.js';
 import type { ImageEncoder, SequenceEncoder } from './encoder.js';
 import { ResNetBlock } from './resnetBlock.js';
@@ -85,6 +83,8 @@ export class ResNetFeatureModel
     source: PretrainedSource,
     options: PretrainedOptions & Omit<ResNetOptions, 'config'> = {},
   ): Promise<ResNetFeatureModel> {
+    const { openPretrained } = await import('../weights/hub.js');
+    const { readWeights } = await import('../weights/read.js');
     const files = await openPretrained(source, options);
     const config = resNetConfigFromJson(await files.readJson('config.json'), files.source);
     const weights = await readWeights(files);
@@ -92,6 +92,10 @@ export class ResNetFeatureModel
     const model = new ResNetFeatureModel({ config, outputLayer, imageSize }, { initialize: false });
     model.loadStateDict(model.#upToOutput(normalizeNames(weights, 'image')));
     return model;
+  }
+
+  protected override get typeName(): string {
+    return 'ResNetFeatureModel';
   }
 
   /** The features of a picture; of a map before `avgpool`, all of its elements at `imageSize`. */

@@ -42,6 +42,11 @@ export abstract class Module {
     };
   }
 
+  /** What errors call it; a class that people load says so itself, as a bundler may rename it. */
+  protected get typeName(): string {
+    return this.constructor.name;
+  }
+
   /** Adds a parameter; its first value depends on the seed and its full name alone. */
   protected parameter(
     name: string,
@@ -148,7 +153,7 @@ export abstract class Module {
    * @throws InputError listing every missing, unexpected and misshapen name.
    */
   loadStateDict(dict: StateDict, options: LoadOptions = {}): LoadReport {
-    return assignState(this.constructor.name, this.#state(), dict, options);
+    return assignState(this.typeName, this.#state(), dict, options);
   }
 
   /** Frees the parameters and buffers; calling it again does nothing. */
@@ -180,7 +185,7 @@ export abstract class Module {
 
   #refuseDuplicate(name: string, ...groups: ReadonlyMap<string, unknown>[]): void {
     if (!groups.some((group) => group.has(name))) return;
-    throw new Error(`internal: ${this.constructor.name} already has '${this.#scope.path}${name}'`);
+    throw new Error(`internal: ${this.typeName} already has '${this.#scope.path}${name}'`);
   }
 
   #collect(

@@ -2,7 +2,7 @@ import { batches } from '../datasets/batch.js';
 import type { Batch } from '../datasets/batch.js';
 import { epochOrder, groupedOrder } from '../datasets/rowOrder.js';
 import type { Position } from './checkpoint.js';
-import type { KnownRows } from './evaluate.js';
+import type { KnownRows } from './answer.js';
 import type { RunPlan } from './plan.js';
 
 /** The batches that are left of an epoch, as many at a time as an optimizer step takes. */

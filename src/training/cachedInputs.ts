@@ -1,4 +1,4 @@
-import { changedInputs } from '../datasets/augment.js';
+import { changedInputs } from '../datasets/augmentation.js';
 import type { ImageEncoder, TextEncoder } from '../encoders/encoder.js';
 import { InputError } from '../errors.js';
 import type { Mode } from '../fusion/fusion.js';

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
-import { checkAugmentation } from '../datasets/augment.js';
-import type { Augmentation } from '../datasets/augment.js';
+import { checkAugmentation } from '../datasets/augmentation.js';
+import type { Augmentation } from '../datasets/augmentation.js';
 import { InputError } from '../errors.js';
 import { modes } from '../fusion/fusion.js';
 import type { Mode } from '../fusion/fusion.js';

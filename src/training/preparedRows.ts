@@ -3,8 +3,8 @@ import type { Dataset } from '../datasets/example.js';
 import type { FeatureReader, KnownFeatures } from '../datasets/features.js';
 import { openImageThread } from '../datasets/imageThread.js';
 import type { RowLengths } from '../datasets/rowLengths.js';
-import { lengthsOf } from './evaluate.js';
-import type { KnownRows } from './evaluate.js';
+import { lengthsOf } from './answer.js';
+import type { KnownRows } from './answer.js';
 import { FeatureCache } from './featureCache.js';
 import type { RunPlan } from './plan.js';
 

@@ -1,4 +1,4 @@
-import { notebookAugmentation } from '../datasets/augment.js';
+import { notebookAugmentation } from '../datasets/augmentation.js';
 import type { ModelOptions } from '../modelOptions.js';
 import type { TrainingOptions } from './options.js';
 

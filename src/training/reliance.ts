@@ -5,7 +5,8 @@ import type { Dataset } from '../datasets/example.js';
 import type { Features } from '../fusion/fusion.js';
 import type { BertResNetModel } from '../model.js';
 import { encodeBatch, holds } from './encodeBatch.js';
-import type { EvaluateOptions, KnownRows } from './evaluate.js';
+import type { KnownRows } from './answer.js';
+import type { EvaluateOptions } from './evaluate.js';
 
 /**
  * How much the answers of mode `both` rest on each input: the share of rows whose answer becomes another one when that

@@ -6,7 +6,7 @@ import type { StateDict } from '../nn/stateDict.js';
 import { readSafetensors } from '../weights/safetensors.js';
 import { readCheckpoint, writeCheckpoint } from './checkpoint.js';
 import type { Position, RunState } from './checkpoint.js';
-import { evaluateKnown } from './evaluate.js';
+import { evaluateKnown } from './answer.js';
 import type { EvaluateOptions, EvaluationReport } from './evaluate.js';
 import { nextTurn } from '../eventLoop.node.js';
 import { DivergedError } from './diverged.js';

@@ -1,4 +1,3 @@
-import { duplicateRows } from '../datasets/csvHash.js';
 import type { Dataset } from '../datasets/example.js';
 import { InputError } from '../errors.js';
 import type { BertResNetModel } from '../model.js';
@@ -9,12 +8,9 @@ import type { ModelDefaults } from './defaults.js';
 import type { EvaluationReport } from './evaluate.js';
 import { resolveOptions } from './options.js';
 import type { ResolvedOptions, RunOptions, TrainingOptions } from './options.js';
-import { planRun } from './plan.js';
 import type { RunPlan } from './plan.js';
-import { chooseProgress } from './progress.js';
 import type { ProgressReporter } from './progress.js';
 import type { EpochRecord, StepRecord } from './records.js';
-import { TrainingRun } from './run.js';
 import type { RunFolder } from './runFolder.js';
 import type { TensorBoardWriter } from './tensorBoard.js';
 
@@ -133,8 +129,11 @@ export class Trainer {
     train: Dataset,
     { validation, signal, onStep, onEpoch }: FitOptions,
   ): Promise<EpochRecord[]> {
+    const { TrainingRun, chooseProgress, duplicateRows, planRun } = await import('./fit.js');
     const plan = await planRun(this.model, this.options, train, validation);
-    if (validation !== undefined) this.#warnOfDuplicates(train, validation);
+    if (validation !== undefined) {
+      this.#warnOfDuplicates(duplicateRows(train, validation), train, validation);
+    }
     plan.warnings.forEach((warning) => this.#warn(warning));
     const folder = await this.#openFolder();
     try {
@@ -179,8 +178,7 @@ export class Trainer {
     return new TensorBoardWriter(`${outputDir}/tensorboard`);
   }
 
-  #warnOfDuplicates(train: Dataset, validation: Dataset): void {
-    const count = duplicateRows(train, validation);
+  #warnOfDuplicates(count: number, train: Dataset, validation: Dataset): void {
     if (count === 0) return;
     this.#warn(
       `trainer: ${count} of the ${validation.size} rows of ${validation.name} are also in ` +

@@ -4,14 +4,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { affine } from '../../src/datasets/augmentAffine.js';
 import * as color from '../../src/datasets/augmentColor.js';
-import {
-  augmentPixels,
-  augmentText,
-  checkAugmentation,
-  notebookAugmentation,
-  randomResizedCropBox,
-} from '../../src/datasets/augment.js';
-import type { Augmentation } from '../../src/datasets/augment.js';
+import { augmentPixels, augmentText, randomResizedCropBox } from '../../src/datasets/augment.js';
+import { checkAugmentation, notebookAugmentation } from '../../src/datasets/augmentation.js';
+import type { Augmentation } from '../../src/datasets/augmentation.js';
 import { ImageProcessor } from '../../src/datasets/image.js';
 import { flipHorizontal } from '../../src/datasets/imagePixels.js';
 import type { RgbImage } from '../../src/datasets/imagePixels.js';

@@ -1,6 +1,7 @@
 import { inflateSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { augmentPixels, checkAugmentation } from '../../src/datasets/augment.js';
+import { augmentPixels } from '../../src/datasets/augment.js';
+import { checkAugmentation } from '../../src/datasets/augmentation.js';
 import { ImageProcessor } from '../../src/datasets/image.js';
 import type { RgbImage } from '../../src/datasets/imagePixels.js';
 import { randAugment, randAugmentOperations } from '../../src/datasets/randAugment.js';

@@ -4,17 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { copyConsumers, install, pack, root } from './packed.js';
+import { copyConsumers, install, manifest, pack, root } from './packed.js';
 import type { Application } from './packed.js';
 
-interface Manifest {
-  readonly version: string;
-  readonly dependencies: Record<string, string>;
-  readonly optionalDependencies: Record<string, string>;
-  readonly peerDependencies: Record<string, string>;
-}
-
-const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as Manifest;
 /** Those that are installed here; `tfjs-node`, whose installation downloads, is not. */
 const peers = Object.keys(manifest.peerDependencies).filter((name) =>
   existsSync(join(root, 'node_modules', name)),

@@ -1,5 +1,15 @@
 import { execFile } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import {
+  cp,
+  mkdir,
+  mkdtemp,
+  readFile,
+  readdir,
+  rename,
+  rm,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,6 +19,16 @@ const run = promisify(execFile);
 
 /** The root of this repository. */
 export const root = fileURLToPath(new URL('../..', import.meta.url));
+
+interface Manifest {
+  readonly version: string;
+  readonly dependencies: Record<string, string>;
+  readonly optionalDependencies: Record<string, string>;
+  readonly peerDependencies: Record<string, string>;
+}
+
+/** The package.json of this repository. */
+export const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as Manifest;
 
 /** What a program wrote and how it ended. */
 export interface Outcome {

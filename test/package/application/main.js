@@ -1,0 +1,3 @@
+import { learn } from './learn.js';
+
+globalThis.learn = learn;
