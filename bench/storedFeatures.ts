@@ -232,7 +232,7 @@ export class UpperBert extends BertEncoder {
 
   /** The layers from `below` on, with the weights that they have in the whole. */
   static from(states: tf.Tensor3D, whole: BertEncoder, below: number): UpperBert {
-    const { config } = whole;
+    const { modelType: _, ...config } = whole.config;
     const numHiddenLayers = config.numHiddenLayers - below;
     const upper = new UpperBert(states, { ...config, numHiddenLayers, vocabSize: 1 });
     const weights = whole.stateDict();
