@@ -12,8 +12,6 @@ import torch
 from torch import nn
 from transformers import BertConfig, BertModel
 
-folder = pathlib.Path(sys.argv[1])
-
 
 class Bottleneck(nn.Module):
     """torchvision's, with its names."""
@@ -90,13 +88,19 @@ class Model(nn.Module):
         return self.mlp_both(torch.cat([text, image], 1))
 
 
-for path in sorted(folder.glob("*/config.json")):
+def check(path):
     model = Model(json.loads(path.read_text())).eval()
     missing, unexpected = model.load_state_dict(safetensors.torch.load_file(path.parent / "model.safetensors"), strict=False)
     missing = [name for name in missing if not name.endswith("num_batches_tracked")]
-    given = safetensors.torch.load_file(folder / f"{path.parent.name}-expected.safetensors")
+    given = safetensors.torch.load_file(path.parent.parent / f"{path.parent.name}-expected.safetensors")
     with torch.no_grad():
         logits = model(given["inputIds"].long(), given["attentionMask"], given["image"].permute(0, 3, 1, 2))
     difference = ((logits - given["logits"]).abs().max() / logits.abs().max()).item()
     print(f"{path.parent.name}: missing {missing}, unexpected {unexpected}, largest relative difference {difference:.1e}")
     assert not missing and not unexpected and difference < 1e-4
+
+
+if __name__ == "__main__":
+    folder = pathlib.Path(sys.argv[1])
+    for path in sorted(folder.glob("*/config.json")):
+        check(path)
