@@ -5,7 +5,7 @@ import type { Series } from './chart.js';
 import { compareAnswers } from './compare.js';
 import type { ComparedAnswers, ComparedFigures, ComparedRun } from './compare.js';
 import { flat } from './configuration.js';
-import { epochsOf, modeNames } from './curves.js';
+import { epochsOf, modeNames, presenceNames } from './curves.js';
 import { chance, count, decimal, percent, plural, wholePercent, words } from './figures.js';
 import { html } from './html.js';
 import type { Html } from './html.js';
@@ -41,11 +41,15 @@ function figuresSection(
 ): Section {
   const [first, second] = tests;
   const compared = first.answers && second.answers && compareAnswers(first.answers, second.answers);
+  const figures = [first.figures, second.figures] as const;
+  const tables = [
+    ...modeTables(runs, figures),
+    presenceTable(runs, figures),
+    labelsTable(runs, figures),
+  ].filter((one) => one !== false);
   const content = html`${compared && verdict(runs, compared)}
-    <div class="grid">
-      ${modesTable(runs, [first.figures, second.figures])}
-      ${labelsTable(runs, [first.figures, second.figures])}
-    </div>`;
+    <p class="quiet">The better of two figures is bold.</p>
+    <div class="grid">${tables.map((one) => html`<div>${one}</div>`)}</div>`;
   return { id: `figures-${index + 1}`, title: name, content };
 }
 
@@ -87,52 +91,57 @@ function better(
   return [marked(a, known && firstIsBetter), marked(b, known && !firstIsBetter)];
 }
 
-const share = (value: number | null | undefined): string =>
-  typeof value === 'number' ? percent(value) : '–';
+function share(value: number | null | undefined): string {
+  return typeof value === 'number' ? percent(value) : '–';
+}
 
-function modesTable(runs: Two<ComparedRun>, [a, b]: Two<EvaluationReport>): Html {
-  const modes = (Object.keys(a.modes) as Mode[]).filter((mode) => mode in b.modes);
-  const rows = modes.flatMap((mode) => {
-    const [one, other] = [a.modes[mode]!, b.modes[mode]!];
-    const both = (figure: (report: ModeReport) => number | null): Two<number | null> => [
-      figure(one),
-      figure(other),
-    ];
-    const name = (figure: string): string => `${modeNames[mode]}: ${figure}`;
-    return [
-      [
-        name('accuracy'),
-        ...better(
-          both((report) => report.accuracy),
-          share,
-        ),
-      ],
-      [
-        name('macro F1'),
-        ...better(
-          both((report) => report.macroF1),
-          decimal,
-        ),
-      ],
-      [
-        name('log loss'),
-        ...better(
-          both(({ calibrated, loss }) => calibrated?.loss ?? loss),
-          decimal,
-          true,
-        ),
-      ],
-      [
-        name('calibration error'),
-        ...better(
-          both(({ calibrated, ece }) => calibrated?.ece ?? ece),
-          decimal,
-          true,
-        ),
-      ],
-    ];
+/** The figures of a mode. */
+interface Figure {
+  readonly name: string;
+  readonly of: (report: ModeReport) => number;
+  readonly format: (value: number | null | undefined) => string;
+  readonly smaller?: boolean;
+}
+
+const modeFigures: readonly Figure[] = [
+  { name: 'accuracy', of: ({ accuracy }) => accuracy, format: share },
+  { name: 'macro F1', of: ({ macroF1 }) => macroF1, format: decimal },
+  {
+    name: 'log loss',
+    of: ({ calibrated, loss }) => calibrated?.loss ?? loss,
+    format: decimal,
+    smaller: true,
+  },
+  {
+    name: 'calibration error',
+    of: ({ calibrated, ece }) => calibrated?.ece ?? ece,
+    format: decimal,
+    smaller: true,
+  },
+];
+
+/** A table for each mode that both runs answered. */
+function modeTables(runs: Two<ComparedRun>, [a, b]: Two<EvaluationReport>): Html[] {
+  const shared = (Object.keys(a.modes) as Mode[]).filter((mode) => mode in b.modes);
+  return shared.toReversed().map((mode) => {
+    const rows = modeFigures.map(({ name, of, format, smaller }) => [
+      name,
+      ...better([of(a.modes[mode]!), of(b.modes[mode]!)], format, smaller),
+    ]);
+    return table(`From ${modeNames[mode]}`, columns('figure', runs), rows);
   });
-  return table('Figures', columns('figure', runs), rows);
+}
+
+/** Nothing where all rows have the same inputs. */
+function presenceTable(runs: Two<ComparedRun>, [a, b]: Two<EvaluationReport>): Html | false {
+  const [first, second] = [a.byPresence ?? {}, b.byPresence ?? {}];
+  const kinds = (Object.keys(first) as Mode[]).filter((has) => has in second);
+  if (kinds.length < 2) return false;
+  const rows = kinds.map((has) => [
+    presenceNames[has],
+    ...better([first[has]!.accuracy, second[has]!.accuracy], share),
+  ]);
+  return table('Accuracy by what the rows have', columns('the row has', runs), rows);
 }
 
 const mostLabels = 40;

@@ -43,9 +43,16 @@ function settings(config: Readonly<Record<string, unknown>>): Html {
 /** The fields of an object as words; those of objects within by their way: `auxiliary weight`. */
 export function flat(value: unknown, name = ''): [name: string, value: string][] {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    return [[name, typeof value === 'string' ? value : (JSON.stringify(value) ?? '–')]];
+    return [[name, plain(value)]];
   }
   return Object.entries(value).flatMap(([key, one]) =>
     flat(one, name === '' ? key : `${name} ${key}`),
   );
+}
+
+function plain(value: unknown): string {
+  if (typeof value === 'string') return value;
+  if (Array.isArray(value) && value.every((one) => typeof one !== 'object'))
+    return value.join(', ');
+  return JSON.stringify(value) ?? '–';
 }

@@ -18,6 +18,13 @@ export const modeNames: Readonly<Record<Mode, string>> = {
   both: 'text and image',
 };
 
+/** What rows are called by what they have. */
+export const presenceNames: Readonly<Record<Mode, string>> = {
+  text: 'a text only',
+  image: 'a picture only',
+  both: 'both',
+};
+
 /** The epochs of a history. */
 export function epochsOf(history: readonly (StepRecord | EpochRecord)[]): EpochRecord[] {
   return history.filter((record) => record.kind === 'epoch');

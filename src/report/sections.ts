@@ -3,7 +3,7 @@ import type { Interval } from '../evaluation/bootstrap.js';
 import type { ModeReport, PresenceReport } from '../training/evaluate.js';
 import { lineChart } from './chart.js';
 import { confusion } from './confusion.js';
-import { modeNames } from './curves.js';
+import { modeNames, presenceNames } from './curves.js';
 import { count, decimal, percent, plural, wholePercent } from './figures.js';
 import { html } from './html.js';
 import type { Content, Html } from './html.js';
@@ -109,11 +109,10 @@ export function modalities(test: TestedRows): Section {
 
 /** Nothing where all rows have the same inputs. */
 function byPresence({ figures: found, presenceIntervals }: TestedRows): Html | false {
-  const names = { text: 'a text only', image: 'a picture only', both: 'both' };
   const kinds = Object.entries(found.byPresence ?? {}) as [Mode, PresenceReport][];
   if (kinds.length < 2) return false;
   const rows = kinds.map(([has, one]) => [
-    names[has],
+    presenceNames[has],
     count(one.rows),
     bar(one.accuracy, percent(one.accuracy)),
     rangeOf(presenceIntervals[has], percent),

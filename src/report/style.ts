@@ -50,9 +50,10 @@ section {
 .scroll:focus-visible, summary:focus-visible, a:focus-visible { outline: 2px solid var(--s1); outline-offset: 2px; }
 table { border-collapse: collapse; font-size: .92rem; font-variant-numeric: tabular-nums; min-width: min(100%, 420px); }
 th, td { padding: 6px 12px 6px 0; text-align: left; border-bottom: 1px solid var(--grid); vertical-align: baseline; }
-thead th { color: var(--quiet); font-weight: 500; white-space: nowrap; }
+thead th { color: var(--quiet); font-weight: 500; white-space: normal; overflow-wrap: break-word; max-width: 20ch; vertical-align: bottom; }
 tbody th { font-weight: 500; overflow-wrap: break-word; max-width: min(34ch, 40vw); position: sticky; left: 0; background: var(--card); }
 .n { text-align: right; padding-left: 12px; white-space: nowrap; }
+thead th.n { white-space: normal; }
 .best { font-weight: 700; }
 .bar { display: inline-block; min-width: 92px; padding: 1px 6px; border-radius: 4px; text-align: right;
   background: linear-gradient(to right, color-mix(in srgb, var(--tint) 30%, var(--card)) calc(var(--share) * 100%), var(--grid) 0); }

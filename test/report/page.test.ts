@@ -135,6 +135,21 @@ describe('a comparison', () => {
   });
 });
 
+describe("a comparison's page", () => {
+  it('has a table for each mode, for what rows have and for the labels', () => {
+    const page = compareHtml(...compared);
+    const captions = [...page.matchAll(/<p class="caption">([^<]*)</g)].map(
+      ([, caption]) => caption,
+    );
+    expect(captions.slice(0, 5)).toEqual([
+      ...['From text and image', 'From image alone', 'From text alone'],
+      ...['Accuracy by what the rows have', 'F1 of each label'],
+    ]);
+    // Each stands in a cell of the grid with its caption.
+    expect(page.match(/<div>\s*<p class="caption">/g)).toHaveLength(5);
+  });
+});
+
 describe('a model card', () => {
   it('has the figures where the Hub looks for them', () => {
     const [, front] = card.split('---\n');
