@@ -16,11 +16,11 @@ export async function train(backend: BackendName, steps: number): Promise<number
       numAttentionHeads: 4,
       intermediateSize: 128,
     },
-    image: { embeddingSize: 16, hiddenSizes: [16, 32], depths: [1, 1], layerType: 'basic' },
+    image: { embeddingSize: 8, hiddenSizes: [8, 16], depths: [1, 1], layerType: 'basic' },
   });
   const optimizer = new AdamW({ learningRate: 1e-4 });
-  const text = { inputIds: tf.ones<tf.Rank.R2>([8, 32], 'int32') };
-  const image = tf.ones<tf.Rank.R4>([8, 64, 64, 3]);
+  const text = { inputIds: tf.ones<tf.Rank.R2>([4, 32], 'int32') };
+  const image = tf.ones<tf.Rank.R4>([4, 32, 32, 3]);
   const loss = (): tf.Scalar =>
     tf.mean(tf.square(model.forward({ text, image }, { training: true })));
   let started = 0;
