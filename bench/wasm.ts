@@ -8,6 +8,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-wasm';
 import { useBackend } from '../src/backends/select.js';
 import { smallStep, timeSteps } from '../src/cli/stepTime.js';
+import { AdamW } from '../src/training/optimizer.js';
 
 type Config = tf.KernelConfig;
 
@@ -50,6 +51,22 @@ for (const [name, compute] of Object.entries(compared)) {
   install(replaced.map(({ kernelName }) => theirs.get(kernelName)!));
   console.log(`${name}, ms: ${fast.toFixed(1)}, TensorFlow.js's own ${slow.toFixed(1)}`);
 }
+
+const update = ours.find(({ kernelName }) => kernelName === 'AdamW');
+const optimizer = new AdamW({ learningRate: 1e-4, weightDecay: 0.01 });
+const layer = tf.variable(matrix(768, 3072));
+const gradients = { [layer.name]: matrix(768, 3072) };
+const step = (): tf.Tensor => {
+  optimizer.applyGradients(gradients);
+  return tf.slice(layer, [0, 0], [1, 1]);
+};
+const oneKernel = await time(step);
+tf.unregisterKernel('AdamW', 'wasm');
+const composed = await time(step);
+tf.registerKernel(update!);
+console.log(
+  `AdamW, 768 x 3072, ms: ${oneKernel.toFixed(1)}, of TensorFlow.js's operators ${composed.toFixed(1)}`,
+);
 
 function nameOf({ kernelName }: Config): string {
   return kernelName;

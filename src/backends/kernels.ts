@@ -4,13 +4,16 @@ import type { KernelBackend, KernelConfig, NamedAttrMap, TensorInfo } from '@ten
 /** The tensors that a kernel is given, by name; a list of tensors has the names 0, 1, 2 ... */
 export type KernelInputs = Readonly<Record<string, TensorInfo>>;
 
+/** What a kernel gives: a tensor, or several. */
+type Result = TensorInfo | TensorInfo[];
+
 /** A kernel that is composed of those that a backend has. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- every kernel has its own attributes
-export type Kernel<A = any> = (
+export type Kernel<A = any, R extends Result = TensorInfo> = (
   inputs: KernelInputs,
   attributes: A,
   workspace: Workspace,
-) => TensorInfo;
+) => R;
 
 /**
  * A kernel in the place of one that the backend has, which is good for some arguments and not for others.
@@ -56,9 +59,10 @@ export class Workspace {
   }
 
   /** Frees what was made, but the result. */
-  finish(result: TensorInfo): TensorInfo {
+  finish<R extends Result>(result: R): R {
+    const kept = new Set<TensorInfo>(([] as TensorInfo[]).concat(result));
     for (const tensor of this.#made) {
-      if (tensor !== result) this.backend.disposeData(tensor.dataId);
+      if (!kept.has(tensor)) this.backend.disposeData(tensor.dataId);
     }
     return result;
   }
@@ -67,8 +71,14 @@ export class Workspace {
 /** By it another copy of this module knows that a kernel is one of ours. */
 const mark = Symbol.for('bertresnet.kernel');
 
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- every kernel has its own attributes
+type AnyKernel = Kernel<any, any>;
+
 /** Registers kernels in the place of those of their names, where there are any; once, however often it is called. */
-export function addKernels(backendName: string, kernels: Readonly<Record<string, Kernel>>): void {
+export function addKernels(
+  backendName: string,
+  kernels: Readonly<Record<string, AnyKernel>>,
+): void {
   for (const [name, kernel] of Object.entries(kernels)) {
     if (!isOurs(name, backendName)) replace(name, backendName, kernel);
   }
@@ -96,7 +106,7 @@ function isOurs(name: string, backendName: string): boolean {
 function replace(
   kernelName: string,
   backendName: string,
-  kernel: Kernel,
+  kernel: AnyKernel,
   setupFunc?: KernelConfig['setupFunc'],
 ): void {
   if (getKernel(kernelName, backendName) !== undefined) unregisterKernel(kernelName, backendName);

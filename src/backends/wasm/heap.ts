@@ -7,9 +7,14 @@ interface WasmBackend extends KernelBackend {
   typedArrayFromHeap(tensor: TensorInfo): Float32Array | Int32Array | Uint8Array;
 }
 
+/** A tensor that is to be filled. */
+export function empty(workspace: Workspace, shape: readonly number[], dtype: DataType): TensorInfo {
+  return workspace.keep((workspace.backend as WasmBackend).makeOutput(shape, dtype));
+}
+
 /** A tensor of zeros that is to be filled. */
 export function zeros(workspace: Workspace, shape: readonly number[], dtype: DataType): TensorInfo {
-  const tensor = workspace.keep((workspace.backend as WasmBackend).makeOutput(shape, dtype));
+  const tensor = empty(workspace, shape, dtype);
   elements(workspace, tensor).fill(0);
   return tensor;
 }

@@ -1,4 +1,5 @@
 import { addKernels, wrapKernels } from '../kernels.js';
+import { optimizerKernels } from './adamW.js';
 import { convolutionKernels } from './convolution.js';
 import { einsumKernels } from './einsum.js';
 import { transposedFirst } from './matMul.js';
@@ -13,6 +14,7 @@ export function registerWasmKernels(): void {
   addKernels('wasm', {
     ...convolutionKernels,
     ...einsumKernels,
+    ...optimizerKernels,
     ...poolingKernels,
     ...segmentKernels,
   });
