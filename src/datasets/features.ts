@@ -37,10 +37,10 @@ export interface TextExtractor {
   /** The length of a feature vector. */
   readonly featureSize: number;
   /** Row-major [texts.length, featureSize]; texts are cut at `maxLength` tokens. */
-  extractTexts(
+  readonly extractTexts: (
     texts: readonly string[],
     options?: { readonly maxLength?: number },
-  ): Promise<Float32Array>;
+  ) => Promise<Float32Array>;
 }
 
 /** A picture as the processor of an encoder made it, row-major. */
@@ -55,9 +55,9 @@ export interface ImageExtractor {
   /** The length of a feature vector. */
   readonly featureSize: number;
   /** Decodes and processes one picture. An InputError says that it is unreadable. */
-  readImage(source: ImageSource): Promise<PixelValues>;
+  readonly readImage: (source: ImageSource) => Promise<PixelValues>;
   /** Row-major [pictures.length, featureSize]. */
-  extractImages(pictures: readonly PixelValues[]): Promise<Float32Array>;
+  readonly extractImages: (pictures: readonly PixelValues[]) => Promise<Float32Array>;
 }
 
 /** What gives features of rows as they are; these inputs are neither tokenised nor made into tensors. */
