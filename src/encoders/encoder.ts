@@ -56,7 +56,7 @@ export interface TextEncoder
   /** Whether its weights were learned before: the trainer's default rates depend on it. */
   pretrained?: boolean;
   /** The longest row that it reads, in tokens, where there is a limit. */
-  readonly maxLength?: number;
+  readonly maxLength?: number | undefined;
   readonly config: EncoderConfig;
   /** One feature vector a row: [batch, featureSize]. */
   forward(text: TextInput, context: ForwardContext): tf.Tensor2D;
