@@ -13,6 +13,7 @@
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { deviation, mean } from './results.js';
 import {
   BertEncoder,
   BertResNetModel,
@@ -90,6 +91,7 @@ async function trained(train: Dataset, test: Dataset, seed: number, more: Traine
   });
   await trainer.fit(train, { validation: test });
   model.dispose();
+  console.error(`seed ${seed}, ${train.size} rows: ${report!.accuracy}`);
   return report!;
 }
 
@@ -116,10 +118,7 @@ function show(title: string, columns: readonly string[], names: readonly string[
 }
 
 function meanOf(values: readonly number[]): string {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  const deviation = Math.sqrt(squares / Math.max(1, values.length - 1));
-  return `${(100 * mean).toFixed(1)} ± ${(100 * deviation).toFixed(1)}`;
+  return `${(100 * mean(values)).toFixed(1)} ± ${(100 * deviation(values)).toFixed(1)}`;
 }
 
 /** The text is missing in half of the rows that are tested. */

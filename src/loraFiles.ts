@@ -6,8 +6,7 @@ import type { Module } from './nn/module.js';
 import type { HostTensor } from './nn/stateDict.js';
 import { openPretrained } from './weights/hub.js';
 import type { PretrainedFiles, PretrainedOptions, PretrainedSource } from './weights/hub.js';
-import { writeSafetensors } from './weights/safetensors.js';
-import { readAndClose } from './weights/safetensors.js';
+import { readAndClose, writeSafetensors } from './weights/safetensors.js';
 
 const [weightsFile, configFile] = ['adapter_model.safetensors', 'adapter_config.json'];
 /** What peft writes before the names of the model that it adapts. */

@@ -23,7 +23,7 @@ addEventListener('message', ({ data }: MessageEvent<Order>) => {
 });
 
 async function train(overwrite: boolean): Promise<void> {
-  await useBackend('cpu'); // 'auto' for larger models: it takes WebGPU where the browser has it
+  await useBackend('cpu'); // for larger models 'auto', or 'webgpu' where the browser has it
   const model = await tinyModel();
   const test = tinyDataset('test', 2);
   const trainer = new Trainer(model, {

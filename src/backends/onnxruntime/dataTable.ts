@@ -2,8 +2,8 @@ import { engine } from '@tensorflow/tfjs-core';
 import type { KernelBackend } from '@tensorflow/tfjs-core';
 
 /**
- * What a backend knows of the data of each tensor, as TensorFlow.js's DataStorage, which is a WeakMap: that takes a tenth
- * of the time in which a training step is recorded, most of it in the garbage collector. Here it stands on the id.
+ * What a backend knows of the data of each tensor, as TensorFlow.js's DataStorage has it in a WeakMap. A training step
+ * makes thousands of tensors, and such a map is work for the garbage collector as well: here it stands on the id.
  */
 export class DataTable<T> {
   /** Each table has its own, as an id may have been in another backend before. */

@@ -8,8 +8,8 @@ export type Kernel<A = object> = (
   backend: WebGpuBackend,
 ) => TensorInfo[];
 
-/** Kernels by name; every one has its own attributes. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
+/** Kernels by name. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- every kernel has its own attributes
 export type KernelTable = Readonly<Record<string, Kernel<any>>>;
 
 /** An output of float32. */
