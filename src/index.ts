@@ -151,6 +151,8 @@ export type { HostTensor, LoadOptions, LoadReport, StateDict } from './nn/stateD
 // Training and evaluation
 export { Trainer } from './training/trainer.js';
 export type { FitOptions, TrainerOptions } from './training/trainer.js';
+export { DivergedError } from './training/diverged.js';
+export type { Diverged, Divergence } from './training/diverged.js';
 export type {
   LoraTraining,
   NestedOptions,

@@ -12,7 +12,7 @@ import { modes } from '../fusion/fusion.js';
 import type { Mode } from '../fusion/fusion.js';
 import type { BertResNetModel } from '../model.js';
 import { encodeBatch, holds } from './encodeBatch.js';
-import type { EvaluateOptions, EvaluationReport } from './evaluate.js';
+import type { EvaluateOptions } from './evaluate.js';
 import { nextTurn } from '../eventLoop.node.js';
 import { resolveMode } from './mode.js';
 import { RowAnswers } from './rowAnswers.js';
@@ -25,16 +25,6 @@ export interface KnownRows {
   readonly features?: KnownFeatures;
   /** Reads the pictures, if not the model's own processor. */
   readonly processor?: ImageReader;
-}
-
-/** As {@link evaluate}, of rows of which something may be known already. */
-export async function evaluateKnown(
-  model: BertResNetModel,
-  dataset: Dataset,
-  options: EvaluateOptions,
-  known: KnownRows,
-): Promise<EvaluationReport> {
-  return (await answerKnown(model, dataset, options, known)).report();
 }
 
 /** The answers of {@link answerRows}. */
@@ -51,7 +41,8 @@ export async function answerUnknown(
   }
 }
 
-async function answerKnown(
+/** As {@link answerUnknown}, of rows of which something may be known already. */
+export async function answerKnown(
   model: BertResNetModel,
   dataset: Dataset,
   options: EvaluateOptions,

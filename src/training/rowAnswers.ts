@@ -97,6 +97,12 @@ export class RowAnswers {
     });
   }
 
+  /** A logit that is NaN or infinite, of any row and head; undefined where there is none. */
+  get notFinite(): number | undefined {
+    const found = modes.map((head) => this.#logits[head].find((logit) => !Number.isFinite(logit)));
+    return found.find((logit) => logit !== undefined);
+  }
+
   /** The head that answers a row in a mode; undefined where the row lacks what the mode reads. */
   headOf(position: number, mode: Mode): Mode | undefined {
     return mainMode(this, position, mode);

@@ -6,10 +6,11 @@ import type { StateDict } from '../nn/stateDict.js';
 import { readSafetensors } from '../weights/safetensors.js';
 import { readCheckpoint, writeCheckpoint } from './checkpoint.js';
 import type { Position, RunState } from './checkpoint.js';
-import { evaluateKnown } from './answer.js';
+import { answerKnown } from './answer.js';
 import type { EvaluateOptions, EvaluationReport } from './evaluate.js';
 import { nextTurn } from '../eventLoop.node.js';
-import { DivergedError } from './diverged.js';
+import { DivergedError, normOf } from './diverged.js';
+import type { Diverged } from './diverged.js';
 import { requireSameRun } from './identity.js';
 import { WeightAverage } from './average.js';
 import { batchGroups } from './batchGroups.js';
@@ -25,6 +26,7 @@ import type { RunPlan } from './plan.js';
 import { prepareRows } from './preparedRows.js';
 import type { PreparedRows } from './preparedRows.js';
 import type { ProgressReporter } from './progress.js';
+import type { RowAnswers } from './rowAnswers.js';
 import { figuresOf } from './records.js';
 import type { EpochRecord, StepRecord } from './records.js';
 import { measureReliance, relianceWarning } from './reliance.js';
@@ -64,6 +66,8 @@ export class TrainingRun {
   /** What the epoch under way trains. */
   #parameters: ReadonlyMap<string, tf.Variable>;
   #position: Position = { epoch: 0, batch: 0, step: 0 };
+  /** The rows of the last step. */
+  #lastRows: readonly number[] = [];
   #epochLoss = { sum: 0, rows: 0 };
   #best: Best | undefined;
   #history: EpochRecord[] = [];
@@ -164,6 +168,7 @@ export class TrainingRun {
       await this.#step(group);
       await this.#afterStep();
     }
+    await this.#requireWeights();
     const { report, reliance } = await this.#validate();
     const epoch = this.#position.epoch + 1;
     const best = betterOf(this.#best, epoch, options.monitor, report);
@@ -215,9 +220,12 @@ export class TrainingRun {
     const plan = { ...this.#plan, parameters: this.#parameters };
     const afterUpdate = (): void => this.#average?.update(step);
     const result = await trainStep(plan, this.#optimizer, group, { firstIndex, afterUpdate });
-    const finite = Number.isFinite(result.loss + result.gradNorm);
-    if (result.rows > 0 && !finite) await this.#diverge(result, group);
     this.#position = { epoch, batch: batch + group.length, step: step + 1 };
+    this.#lastRows = group.flatMap(({ positions }) => [...positions]);
+    if (result.rows > 0) {
+      await this.#requireFinite('loss', result.loss);
+      await this.#requireFinite('gradient', result.gradNorm);
+    }
     if (result.rows > 0) this.#epochLoss.sum += result.loss * result.rows;
     this.#epochLoss.rows += result.rows;
     await this.#tell(result);
@@ -244,16 +252,25 @@ export class TrainingRun {
     const dueByTime =
       checkpointMinutes > 0 && Date.now() - this.#savedAt >= checkpointMinutes * 60_000;
     const aborted = this.#listeners.signal?.aborted === true;
-    if (dueBySteps || dueByTime || aborted) await this.#checkpoint();
+    if (dueBySteps || dueByTime || aborted) {
+      await this.#requireWeights();
+      await this.#checkpoint();
+    }
     this.#listeners.signal?.throwIfAborted();
     await nextTurn();
   }
 
   async #validate(): Promise<Validated> {
     if (this.#plan.validation === undefined) return {};
+    const { answers, reliance } = await this.#answerValidation();
+    await this.#requireFinite('logits', answers.notFinite ?? 0);
+    return { report: answers.report(), reliance };
+  }
+
+  async #answerValidation(): Promise<{ answers: RowAnswers; reliance?: Reliance }> {
     try {
       return await this.#onAverage(async () => ({
-        report: await this.#measure(),
+        answers: await this.#answer(),
         reliance: await this.#measureReliance(),
       }));
     } catch (error) {
@@ -263,10 +280,10 @@ export class TrainingRun {
     }
   }
 
-  /** The figures of the validation rows. */
-  #measure(): Promise<EvaluationReport> {
+  /** The answers to the validation rows. */
+  #answer(): Promise<RowAnswers> {
     const { model, validation } = this.#plan;
-    return evaluateKnown(model, validation!, this.#howToEvaluate(), this.#rows!.validation);
+    return answerKnown(model, validation!, this.#howToEvaluate(), this.#rows!.validation);
   }
 
   async #measureReliance(): Promise<Reliance | undefined> {
@@ -286,19 +303,25 @@ export class TrainingRun {
     return this.#average === undefined ? use() : this.#average.lend(use);
   }
 
-  /** The loss is no number: puts the model back to the last checkpoint and says what happened. */
-  async #diverge({ loss, gradNorm }: StepResult, group: readonly Batch[]): Promise<never> {
+  /** Weights that are no numbers are neither kept, nor validated, nor put into a checkpoint. */
+  async #requireWeights(): Promise<void> {
+    const { model } = this.#plan;
+    const changed = [...this.#parameters.values(), ...model.namedBuffers().values()];
+    await this.#requireFinite('weights', await normOf(changed));
+  }
+
+  /** Where a value is no number, puts the model back to the last checkpoint and says what happened. */
+  async #requireFinite(what: Diverged, value: number): Promise<void> {
+    if (Number.isFinite(value)) return;
     const { model, train } = this.#plan;
     const checkpoint = this.#folder && (await readCheckpoint(this.#folder.checkpoint));
     if (checkpoint !== undefined) model.loadStateDict(checkpoint.weights);
-    const positions = group.flatMap((batch) => batch.positions);
+    const { epoch, step } = this.#position;
     throw new DivergedError({
-      loss,
-      gradNorm,
-      step: this.#position.step + 1,
-      epoch: this.#position.epoch + 1,
-      learningRate: this.#rate(this.#position.step),
-      rows: positions.map((position) => train.describe(position)),
+      ...{ what, value, step },
+      epoch: epoch + 1,
+      learningRate: this.#rate(step - 1),
+      rows: this.#lastRows.map((position) => train.describe(position)),
       ...(checkpoint && {
         checkpoint: this.#folder!.checkpoint,
         checkpointStep: checkpoint.state.position.step,
@@ -373,7 +396,8 @@ export class TrainingRun {
     if (epochs.length === 0) return;
     const found = this.#ingredients.of(epochs);
     const load = (weights: StateDict): void => void model.loadStateDict(weights);
-    const soup = await cookSoup(found, options.monitor, load, () => this.#measure());
+    const measure = async () => (await this.#answer()).report();
+    const soup = await cookSoup(found, options.monitor, load, measure);
     if (this.#folder === undefined || soup.ingredients.length === 1) return;
     await model.save(this.#folder.model);
     const { report, ingredients } = soup;

@@ -101,8 +101,8 @@ export class Trainer {
    *
    * @returns a record for each epoch, those before a resumption included.
    * @throws InputError before any work where the data, the model and the options do not fit.
-   * @throws DivergedError where the loss becomes NaN or infinite; the model is put back to the last
-   * checkpoint.
+   * @throws DivergedError where the loss, the gradient, the weights or the answers to validation rows become NaN or
+   * infinite; the model is put back to the last checkpoint.
    */
   async fit(
     train: Dataset,

@@ -119,7 +119,9 @@ describeBackends('Trainer', (backend) => {
     await trainer.fit(tinyData(12), { onStep });
     expect(compiled).toHaveLength(9);
     // In the first step the average of the weights still shares their values.
-    expect(compiled.at(-1)).toBe(compiled[1]);
+    expect(compiled[2]).toBe(compiled[1]);
+    // Behind the first epoch there may be the norm of the weights, which is one for all epochs.
+    expect(compiled.at(-1)).toBe(compiled[3]);
     model.dispose();
   });
 
@@ -191,9 +193,33 @@ describeBackends('Trainer', (backend) => {
       /became (NaN|-?Infinity) in step \d+ \(epoch 1, learning rate .*rows tiny row \d+.*\)/,
     );
     expect(message).toContain('lower learningRate');
-    expect(divergence.checkpointStep).toBe(divergence.step - 1);
-    const values = Object.values(await weightsOf(model)).flat();
-    expect(values.every((value) => Number.isFinite(value))).toBe(true);
+    expect(divergence).toMatchObject({ what: 'weights', step: 1, checkpointStep: 0 });
+    const untrained = await tinyModel();
+    expect(await weightsOf(model)).toEqual(await weightsOf(untrained));
+    untrained.dispose();
+    model.dispose();
+  });
+
+  it.each([
+    // The update of the only step makes the weights too large to be numbers, or what they compute.
+    { learningRate: 1e30, what: 'weights', value: /the weights' norm became (NaN|Infinity)/ },
+    { learningRate: 1e15, what: 'logits', value: /a logit of the validation rows became/ },
+  ])('stops at $what that are no numbers behind the last step of an epoch', async (one) => {
+    const { learningRate, what, value } = one;
+    const model = await tinyModel();
+    const trainer = new Trainer(model, {
+      ...{ ...quick, batchSize: 16, warmupSteps: 0, maxGradNorm: 0, ema: 0.5, learningRate },
+    });
+    const error = await trainer
+      .fit(tinyData(16), { validation: tinyData(6, 2) })
+      .catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(DivergedError);
+    const { message, divergence } = error as DivergedError;
+    expect(divergence).toMatchObject({ what, step: 1, epoch: 1, learningRate });
+    expect(divergence.rows).toHaveLength(16);
+    expect(message).toMatch(value);
+    expect(message).toMatch(/in step 1 \(epoch 1, learning rate .*, rows tiny row \d+.* 12 more\)/);
+    expect(message).toContain('lower learningRate');
     model.dispose();
   });
 
