@@ -1,4 +1,6 @@
 import { InputError } from '../errors.js';
+import { lockFolder } from '../files/folderLock.node.js';
+import type { FolderLock } from '../files/folderLock.js';
 import * as files from '../weights/files.node.js';
 
 const products = [
@@ -35,17 +37,32 @@ export class RunFolder {
   }
 
   /**
-   * Keeps the folder for this run until `close`.
+   * Makes the folder where it is missing, and keeps it for this run until `close`.
    *
-   * @throws InputError where another run has it.
+   * @throws InputError where another run has it, or it cannot be written.
    */
   async open(): Promise<void> {
-    this.#release = await files.holdFolder(this.path);
-    if (this.#release !== undefined) return;
+    const lock = await this.#lock();
+    if ('release' in lock) {
+      this.#release = lock.release;
+      return;
+    }
     throw new InputError(
-      `trainer: outputDir must be a folder that no other run writes to, and one writes to '${this.path}' now, ` +
-        'here or in another tab; wait for it or stop it, or name another folder',
+      `trainer: outputDir must be a folder that no other run writes to, and ${lock.holder} writes to '${this.path}' ` +
+        'now; wait for it or stop it, or name another folder',
     );
+  }
+
+  async #lock(): Promise<FolderLock> {
+    try {
+      await files.makeFolder(this.path);
+      return await lockFolder(this.path);
+    } catch (cause) {
+      throw new InputError(
+        `trainer: outputDir must be a folder that can be written, got '${this.path}'`,
+        { cause },
+      );
+    }
   }
 
   /** Lets others have the folder. */
@@ -59,18 +76,8 @@ export class RunFolder {
     return undefined;
   }
 
-  /** Makes the folder, empty of any run. @throws InputError where a file stands in its place. */
+  /** Empties the folder of any run. */
   async start(): Promise<void> {
-    try {
-      await files.makeFolder(this.path);
-    } catch (error) {
-      throw new InputError(
-        `trainer: outputDir must be a folder that can be written, got '${this.path}'`,
-        {
-          cause: error,
-        },
-      );
-    }
     for (const name of products) await files.remove(this.#inside(name));
     await files.makeFolder(this.#inside('checkpoint'));
     await this.#removeRemains();

@@ -265,31 +265,3 @@ async function checkLosses(
       'move that away, or name another folder',
   );
 }
-
-/** Milliseconds in which a page that was closed, or loaded again, lets go of what it held. */
-const patience = 3_000;
-
-/**
- * Keeps a folder for one user: other tabs, Workers and calls are refused until it is released, or its page is gone.
- * The folders that a picker gave are known to their page alone, and kept from others within it.
- *
- * @returns what releases it; undefined where another one has it.
- */
-export async function holdFolder(path: string): Promise<(() => void) | undefined> {
-  const { locks } = navigator as Partial<Navigator>;
-  if (locks === undefined) return () => {};
-  const { path: whole } = placeOf(path);
-  const name = `bertresnet: use of ${whole}${isPicked(whole) ? pageKey : ''}`;
-  const signal = AbortSignal.timeout(patience);
-  return new Promise((resolve, reject) => {
-    const hold = (): Promise<void> => new Promise((release) => resolve(release));
-    locks.request(name, { signal }, hold).catch((error: unknown) => {
-      if (isNamed(error, 'TimeoutError')) resolve(undefined);
-      else reject(error);
-    });
-  });
-}
-
-const isPicked = (path: string): boolean => path.startsWith('handle:');
-/** Tells this page, or Worker, from others. */
-const pageKey = ` ${Math.random()}`; // A page by http has no crypto.randomUUID, and may read models all the same.

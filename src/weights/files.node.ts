@@ -18,6 +18,7 @@ import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:pat
 import { fileURLToPath } from 'node:url';
 import { InputError } from '../errors.js';
 import type { DirectoryHandle } from '../files/fileTree.js';
+import { isRunning } from '../files/processes.node.js';
 import type { FileContent, ReplaceOptions } from './fileContent.js';
 import type { ByteSource } from './source.js';
 
@@ -290,14 +291,6 @@ function isRemains(name: string, target: string): boolean {
   return match?.[1] === target && !isRunning(Number(match[2]));
 }
 
-function isRunning(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return !isCode(error, 'ESRCH');
-  }
-}
-
 /** Where a link leads, even to what is not there (yet). */
 async function followLink(path: string): Promise<string> {
   try {
@@ -313,21 +306,6 @@ async function statOf(path: string): Promise<Stats | undefined> {
     if (isCode(error, 'ENOENT', 'ENOTDIR')) return undefined;
     throw error;
   });
-}
-
-/** The folders that are kept. */
-const held = new Set<string>();
-
-/**
- * Keeps a folder for one user of this process: others are refused until it is released.
- *
- * @returns what releases it; undefined where another one has it.
- */
-export async function holdFolder(path: string): Promise<(() => void) | undefined> {
-  const target = await followLink(resolve(pathOf(path)));
-  if (held.has(target)) return undefined;
-  held.add(target);
-  return () => void held.delete(target);
 }
 
 /** Whether there is a folder. */

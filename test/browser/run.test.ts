@@ -107,7 +107,7 @@ describePage(
       );
       expect(second.losses).toEqual([]);
       expect(second.ended).toMatch(
-        /^trainer: outputDir must be a folder that no other run writes to, and one writes to 'runs\/shared' now, here or in another tab/,
+        /^trainer: outputDir must be a folder that no other run writes to, and another one, here or in another tab, writes to 'runs\/shared' now/,
       );
       expect(first.ended).toBe('done');
       expect(await products('runs/shared')).toEqual(await products('runs/whole'));

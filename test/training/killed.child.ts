@@ -1,8 +1,9 @@
 import { useBackend } from '../../src/backends/select.js';
+import { messageOf } from '../../src/errors.js';
 import { Trainer } from '../../src/training/trainer.js';
 import { tinyData, tinyModel } from './tiny.js';
 
-// Trains into the folder given, says each step, and goes on where an earlier process was killed.
+// Trains into the folder given, says each step and how it ended, and goes on where an earlier process was killed.
 await useBackend('cpu');
 const trainer = new Trainer(await tinyModel(), {
   epochs: 3,
@@ -17,5 +18,5 @@ const trainer = new Trainer(await tinyModel(), {
   onWarning: () => {},
   onStep: ({ step }) => console.log(`step ${step}`),
 });
-await trainer.fit(tinyData(20), { validation: tinyData(6, 2) });
-console.log('done');
+const ended = trainer.fit(tinyData(20), { validation: tinyData(6, 2) });
+console.log(await ended.then(() => 'done', messageOf));

@@ -40,7 +40,7 @@ test('a folder is one run’s at a time, and free when that ends', async () => {
   };
   expect(await fit({ epochs: 2, onStep })).toBe(2);
   expect(refusal).toMatch(
-    /^trainer: outputDir must be a folder that no other run writes to, and one writes to '.*run' now/,
+    /^trainer: outputDir must be a folder that no other run writes to, and process \d+ \(.*\) writes to '.*run' now/,
   );
   expect(done).toBe('1');
   await expect(fit({ epochs: 2 })).rejects.toThrow(/must not hold a run yet/); // which frees it, too

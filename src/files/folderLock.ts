@@ -1,0 +1,2 @@
+/** What releases a folder that was locked, or who has it instead. */
+export type FolderLock = { readonly release: () => void } | { readonly holder: string };
