@@ -6,7 +6,7 @@ import type { Features } from '../fusion/fusion.js';
 import type { BertResNetModel } from '../model.js';
 import { encodeBatch, holds } from './encodeBatch.js';
 import type { KnownRows } from './answer.js';
-import type { EvaluateOptions } from './evaluate.js';
+import type { EvaluateOptions, ModeReport } from './evaluate.js';
 
 /**
  * How much the answers of mode `both` rest on each input: the share of rows whose answer becomes another one when that
@@ -15,6 +15,10 @@ import type { EvaluateOptions } from './evaluate.js';
 export interface Reliance {
   readonly text: number;
   readonly image: number;
+  /** How many validation rows these are shares of. */
+  readonly rows: number;
+  /** The input that is ignored, where there is evidence of it: {@link ignoredInput}. */
+  readonly ignored?: 'text' | 'image';
 }
 
 /** So many rows, evenly spread, tell enough. */
@@ -49,7 +53,7 @@ export async function measureReliance(
     changed.rows += complete.length;
   }
   const { rows } = changed;
-  return rows === 0 ? undefined : { text: changed.text / rows, image: changed.image / rows };
+  return rows === 0 ? undefined : { text: changed.text / rows, image: changed.image / rows, rows };
 }
 
 function completeRows({ hasText, hasImage }: Batch): number[] {
@@ -88,14 +92,41 @@ function take(features: Features, input: 'text' | 'image', rows: readonly number
   return Object.fromEntries(taken) as Features;
 }
 
-/** What is to be said of a model that ignores one of its inputs; undefined where it uses both. */
-export function relianceWarning({ text, image }: Reliance, epoch: number): string | undefined {
+/**
+ * The input that a model ignores; undefined where it uses both, and where it cannot be told yet. Chance is no evidence:
+ * the model has to answer better than by naming the most frequent label each time, or there is nothing that it could rest
+ * on; and the share of answers that the input changes has to be below a tenth of what the other one changes. Both have to
+ * hold at the unfavourable end of a 95% interval, so of a few rows nothing is said.
+ */
+export function ignoredInput(
+  { text, image, rows }: Reliance,
+  report: ModeReport,
+): Reliance['ignored'] {
+  const majority = Math.max(...report.confusion.map((row) => row.reduce((a, b) => a + b, 0)));
+  if (wilson(report.accuracy, report.rows).low <= majority / report.rows) return undefined;
   const [less, more] = [Math.min(text, image), Math.max(text, image)];
-  if (more < 0.2 || less >= 0.05 * more) return undefined;
-  const [ignored, used] = text < image ? ['text', 'picture'] : ['picture', 'text'];
+  if (wilson(less, rows).high >= more / 10) return undefined;
+  return text < image ? 'text' : 'image';
+}
+
+/** The 95% interval of a share of so many rows (Wilson, 1927). */
+function wilson(share: number, rows: number): { readonly low: number; readonly high: number } {
+  const z = 1.96;
+  const scale = 1 + z ** 2 / rows;
+  const middle = share + z ** 2 / (2 * rows);
+  const half = z * Math.sqrt((share * (1 - share)) / rows + (z / (2 * rows)) ** 2);
+  return { low: (middle - half) / scale, high: (middle + half) / scale };
+}
+
+/** What is to be said of a model that ignores one of its inputs; undefined where nothing is. */
+export function relianceWarning(reliance: Reliance, epoch: number): string | undefined {
+  const { text, image, rows } = reliance;
+  if (reliance.ignored === undefined) return undefined;
+  const [ignored, used] = reliance.ignored === 'text' ? ['text', 'picture'] : ['picture', 'text'];
   return (
-    `trainer: after epoch ${epoch} the ${ignored} is ignored: with another row's ${ignored} ` +
-    `${percent(less)} of the answers change, with another row's ${used} ${percent(more)}; ` +
+    `trainer: after epoch ${epoch} the ${ignored} is ignored: of the answers to ${rows} validation ` +
+    `rows ${percent(Math.min(text, image))} change with another row's ${ignored}, ` +
+    `${percent(Math.max(text, image))} with another row's ${used}; ` +
     'see auxiliary, gradientModulation and modalityDropout, or the fusion late'
   );
 }

@@ -29,7 +29,7 @@ import type { ProgressReporter } from './progress.js';
 import type { RowAnswers } from './rowAnswers.js';
 import { figuresOf } from './records.js';
 import type { EpochRecord, StepRecord } from './records.js';
-import { measureReliance, relianceWarning } from './reliance.js';
+import { ignoredInput, measureReliance, relianceWarning } from './reliance.js';
 import type { Reliance } from './reliance.js';
 import type { RunFolder } from './runFolder.js';
 import { scheduleFactor } from './schedule.js';
@@ -191,9 +191,7 @@ export class TrainingRun {
   /** Says once in a run that an input is ignored: in the first epoch in which it is. */
   #warnOfReliance({ reliance, epoch }: EpochRecord): void {
     if (reliance === undefined) return;
-    const said = this.#history.some(
-      (one) => one.reliance && relianceWarning(one.reliance, one.epoch) !== undefined,
-    );
+    const said = this.#history.some((one) => one.reliance?.ignored !== undefined);
     const warning = relianceWarning(reliance, epoch);
     if (!said && warning !== undefined) this.#listeners.warn(warning);
   }
@@ -264,7 +262,9 @@ export class TrainingRun {
     if (this.#plan.validation === undefined) return {};
     const { answers, reliance } = await this.#answerValidation();
     await this.#requireFinite('logits', answers.notFinite ?? 0);
-    return { report: answers.report(), reliance };
+    const report = answers.report();
+    const ignored = reliance && ignoredInput(reliance, report);
+    return { report, reliance: ignored === undefined ? reliance : { ...reliance!, ignored } };
   }
 
   async #answerValidation(): Promise<{ answers: RowAnswers; reliance?: Reliance }> {

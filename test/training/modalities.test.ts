@@ -10,9 +10,11 @@ import type { BertResNetModel } from '../../src/model.js';
 import { Random } from '../../src/nn/random.js';
 import { batchLoss } from '../../src/training/batchLoss.js';
 import { answerRows, evaluate } from '../../src/training/evaluate.js';
+import type { ModeReport } from '../../src/training/evaluate.js';
 import { droppedInputs } from '../../src/training/modalityDropout.js';
+import { classificationReport } from '../../src/training/metrics.js';
 import { modulate, modulationCoefficients } from '../../src/training/modulation.js';
-import { measureReliance, relianceWarning } from '../../src/training/reliance.js';
+import { ignoredInput, measureReliance } from '../../src/training/reliance.js';
 import { rowLosses } from '../../src/training/rowLoss.js';
 import { Trainer } from '../../src/training/trainer.js';
 import type { TrainerOptions } from '../../src/training/trainer.js';
@@ -186,23 +188,29 @@ describeBackends('reliance', () => {
     const { weight } = mlpBoth.fc1;
     const { textSize, imageSize } = model.fusion.sizes;
     // The columns of the picture's features are zero, and stay so.
-    const mask = tf.tidy(() =>
-      tf.keep(tf.concat([tf.ones([8, textSize]), tf.zeros([8, imageSize])], 1)),
-    );
-    const blind = (): void => tf.tidy(() => weight.assign(tf.mul(weight, mask)));
+    tf.tidy(() => {
+      const mask = tf.concat([tf.ones([8, textSize]), tf.zeros([8, imageSize])], 1);
+      weight.assign(tf.mul(weight, mask));
+    });
     const warnings: string[] = [];
     const trainer = new Trainer(model, {
-      ...{ ...quick, epochs: 8, freeze: { parameters: ['mlp_both.fc1.weight'] } },
+      ...{ ...quick, epochs: 12, freeze: { parameters: ['mlp_both.fc1.weight'] } },
       onWarning: (warning) => warnings.push(warning),
     });
-    blind();
-    const history = await trainer.fit(tinyData(30), { validation: tinyData(24, 2) });
+    const history = await trainer.fit(tinyData(30), { validation: tinyData(60, 2) });
     const { reliance } = history.at(-1)!;
-    expect(reliance!.image).toBe(0);
-    expect(reliance!.text).toBeGreaterThan(0.2);
+    expect(reliance).toMatchObject({ image: 0, rows: 60, ignored: 'image' });
+    expect(reliance!.text).toBeGreaterThan(0.4);
     expect(warnings).toHaveLength(1);
     expect(warnings[0]).toContain('the picture is ignored');
-    mask.dispose();
+    // Not before there is something that the answers rest on.
+    const first = history.find((one) => one.reliance!.ignored !== undefined)!;
+    expect(warnings[0]).toContain(`after epoch ${first.epoch} `);
+    expect(first.validation!.accuracy).toBeGreaterThan(0.4);
+    const few = tinyData(12, 2);
+    const seen = await measureReliance(model, few, {}, {});
+    expect(seen).toMatchObject({ image: 0, rows: 12 });
+    expect(ignoredInput(seen!, await evaluate(model, few))).toBeUndefined();
     model.dispose();
   });
 
@@ -222,7 +230,7 @@ describeBackends('reliance', () => {
     const share = (answers: Int32Array): number =>
       answers.filter((answer, row) => answer !== own[row]).length / rows.length;
     const reliance = await measureReliance(model, datasetFrom(rows, { labels }), {}, {});
-    expect(reliance).toEqual({ text: share(others.text), image: share(others.image) });
+    expect(reliance).toEqual({ text: share(others.text), image: share(others.image), rows: 24 });
     expect(reliance!.text + reliance!.image).toBeGreaterThan(0);
     model.dispose();
   });
@@ -231,7 +239,7 @@ describeBackends('reliance', () => {
     const model = await tinyModel({ fusion: 'mmbt' });
     const share: unknown = expect.any(Number);
     const reliance = await measureReliance(model, datasetFrom(tinyRows(8), { labels }), {}, {});
-    expect(reliance).toEqual({ text: share, image: share });
+    expect(reliance).toEqual({ text: share, image: share, rows: 8 });
     model.dispose();
   });
 
@@ -244,12 +252,27 @@ describeBackends('reliance', () => {
   });
 });
 
-describe('relianceWarning', () => {
-  it('is of an input that hardly changes an answer, where the other does', () => {
-    expect(relianceWarning({ text: 0.5, image: 0.02 }, 3)).toContain('the picture is ignored');
-    expect(relianceWarning({ text: 0.01, image: 0.6 }, 3)).toContain('the text is ignored');
-    expect(relianceWarning({ text: 0.5, image: 0.1 }, 3)).toBeUndefined();
-    expect(relianceWarning({ text: 0.1, image: 0 }, 1)).toBeUndefined();
+describe('ignoredInput', () => {
+  /** A report of so many rows of two labels, equally frequent, of which a share is answered well. */
+  const report = (rows: number, share: number): ModeReport => {
+    const classes = Array.from({ length: rows }, (_, i) => i % 2);
+    const logits = classes.flatMap((c, i) => (i < share * rows === (c === 0) ? [1, 0] : [0, 1]));
+    return { ...classificationReport(classes, Float32Array.from(logits), ['a', 'b']), missing: {} };
+  };
+
+  it('is one that changes hardly an answer, where the other does', () => {
+    const good = report(128, 0.9);
+    expect(ignoredInput({ text: 0.5, image: 0.005, rows: 128 }, good)).toBe('image');
+    expect(ignoredInput({ text: 0.01, image: 0.6, rows: 128 }, good)).toBe('text');
+    expect(ignoredInput({ text: 0.5, image: 0.1, rows: 128 }, good)).toBeUndefined();
+    expect(ignoredInput({ text: 0.1, image: 0, rows: 128 }, good)).toBeUndefined();
+  });
+
+  it('is not told by chance', () => {
+    const reliance = { text: 0.5, image: 0, rows: 128 };
+    expect(ignoredInput(reliance, report(128, 0.56))).toBeUndefined();
+    expect(ignoredInput(reliance, report(1000, 0.56))).toBe('image');
+    expect(ignoredInput({ ...reliance, rows: 40 }, report(128, 0.9))).toBeUndefined();
   });
 });
 
