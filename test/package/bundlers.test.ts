@@ -5,16 +5,17 @@ import { fileURLToPath } from 'node:url';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findChromium, launchChromium } from '../../scripts/browser/chromium.js';
-import { serve } from '../../scripts/browser/serve.js';
 import {
+  byVite,
   filesIn,
   packageImports,
+  served,
   withEsbuild,
   withImportMap,
   withVite,
   withWebpack,
 } from './bundlers.js';
-import type { Bundler, Files } from './bundlers.js';
+import type { Server } from './bundlers.js';
 import { install, manifest, root } from './packed.js';
 import type { Application } from './packed.js';
 
@@ -75,21 +76,23 @@ describe.skipIf(findChromium() === undefined && !process.env['CI'])('in Chromium
     await browser?.close();
   });
 
-  const bundlers: readonly [string, Bundler][] = [
-    ['Vite', withVite],
-    ['webpack', withWebpack],
-    ['esbuild', withEsbuild],
-    ['an import map', withImportMap],
+  const servers: readonly [string, Server][] = [
+    ['Vite', served(withVite)],
+    ["Vite's development server", byVite],
+    ['webpack', served(withWebpack)],
+    ['esbuild', served(withEsbuild)],
+    ['an import map', served(withImportMap)],
   ];
-  describe.each(bundlers)('an application by %s', (_, bundler) => {
-    let files: Files;
+  describe.each(servers)('an application by %s', (_, start) => {
+    let server: Awaited<ReturnType<Server>>;
 
     beforeAll(async () => {
-      files = await bundler(app);
+      server = await start(app);
     }, 600_000);
+    afterAll(() => server?.close());
 
     it.each(['cpu', 'onnxruntime'])('trains on %s as it does in Node', async (backend) => {
-      const { learned, said } = await learnIn(browser, files, backend);
+      const { learned, said } = await learnAt(browser, server.origin, backend);
       expect(said).toEqual([]);
       expect({ ...learned, losses: [] }).toEqual({ ...inNode, backend, losses: [] });
       learned.losses.forEach((loss, i) => expect(loss).toBeCloseTo(inNode.losses[i]!, 3));
@@ -101,30 +104,30 @@ describe.skipIf(findChromium() === undefined && !process.env['CI'])('in Chromium
     const page = new TextDecoder().decode(files.get('/index.html'));
     const policy = `<meta http-equiv="Content-Security-Policy" content="worker-src 'self'">`;
     files.set('/index.html', new TextEncoder().encode(page.replace('<title>', `${policy}<title>`)));
-    const { learned, said } = await learnIn(browser, files, 'cpu');
+    const server = await served(async () => files)(app);
+    const { learned, said } = await learnAt(browser, server.origin, 'cpu').finally(server.close);
     expect(learned.accuracy).toBe(1);
     expect(said.length).toBeGreaterThan(0);
     said.forEach((line) => expect(line).toMatch(/^error: .*Content Security Policy/));
   });
 });
 
-/** Serves an application, lets it learn in Chromium, and gives all that its console was told. */
-async function learnIn(browser: Browser, files: Files, backend: string) {
-  const server = await serve(files, {}, { isolated: false });
+/** Lets an application learn in Chromium, and gives all that its console was told. */
+async function learnAt(browser: Browser, origin: string, backend: string) {
   const page = await browser.newPage();
   try {
     const said: string[] = [];
     page.on('console', (message) => said.push(`${message.type()}: ${message.text()}`));
     page.on('pageerror', ({ message }) => said.push(`uncaught: ${message}`));
-    await page.goto(server.origin);
+    await page.goto(origin);
     await page.waitForFunction(() => 'learn' in globalThis).catch(() => expect(said).toEqual([]));
     const learned = await page.evaluate(async (name) => {
       const { learn } = globalThis as unknown as { learn: Learn };
       return learn(name, { threads: 1 });
     }, backend);
-    return { learned, said };
+    const vites = /^debug: \[vite\] connect/; // to its development server
+    return { learned, said: said.filter((line) => !vites.test(line)) };
   } finally {
     await page.close();
-    await server.close();
   }
 }

@@ -2,7 +2,10 @@ import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import type { BuildOptions } from 'esbuild';
+import { createServer } from 'vite';
 import webpack from 'webpack';
+import { serve } from '../../scripts/browser/serve.js';
+import type { StaticServer } from '../../scripts/browser/serve.js';
 import { root } from './packed.js';
 import type { Application } from './packed.js';
 
@@ -11,6 +14,23 @@ export type Files = Map<string, Uint8Array>;
 
 /** Makes what is to be served of an application (`application/`), as a way to use packages in a browser does unasked. */
 export type Bundler = (app: Application) => Promise<Files>;
+
+/** Serves an application, as such a way does. */
+export type Server = (app: Application) => Promise<Pick<StaticServer, 'origin' | 'close'>>;
+
+/** Serves what a bundler made, as hosts of static files do. */
+export function served(bundler: Bundler): Server {
+  return async (app) => serve(await bundler(app), {}, { isolated: false });
+}
+
+/** `vite`: its development server, which bundles each package that is imported, and nothing else. */
+export const byVite: Server = async (app) => {
+  // The packages of an application lie in its folder; of this one they are linked from the repository.
+  const fs = { allow: [app.folder, root] };
+  const server = await createServer({ root: app.folder, logLevel: 'error', server: { fs } });
+  await server.listen();
+  return { origin: server.resolvedUrls!.local[0]!, close: () => server.close() };
+};
 
 /** `vite build`. */
 export const withVite: Bundler = async (app) => {
