@@ -4,12 +4,15 @@ import { InputError, messageOf } from '../errors.js';
 import { chooseBackend, failureAdvice } from './choose.js';
 import type { BackendChoice } from './choose.js';
 import { registerGradients } from './gradients.js';
+import { renewLostBackend } from './lost.js';
 import { checkThreads, registerOnnxRuntime } from './onnxruntime/index.js';
 import type { RuntimeOptions } from './onnxruntime/runtime.js';
 import type { BackendName, BackendNeeds } from './preference.js';
 import { BackendUnavailableError } from './unavailable.js';
+import { watchContext } from './webgl/lost.js';
+import type { WebGlBackend } from './webgl/lost.js';
 import type { WebGpuBackend } from './webgpu/backend.js';
-import { renewLostBackend, watchDevice } from './webgpu/lost.js';
+import { watchDevice } from './webgpu/lost.js';
 
 export type { BackendName } from './preference.js';
 
@@ -45,7 +48,11 @@ const candidates: Readonly<Record<BackendName, Candidate>> = {
     started: () => watchDevice(backend() as WebGpuBackend),
     install: '@tensorflow/tfjs-backend-webgpu',
   },
-  webgl: { load: loadWebGl, install: '@tensorflow/tfjs-backend-webgl' },
+  webgl: {
+    load: loadWebGl,
+    started: () => watchContext(backend() as WebGlBackend),
+    install: '@tensorflow/tfjs-backend-webgl',
+  },
   wasm: { load: loadWasm, install: '@tensorflow/tfjs-backend-wasm' },
   cpu: { load: loadCpu, install: '@tensorflow/tfjs-backend-cpu' },
 };
@@ -147,7 +154,7 @@ async function loadWebGpu(): Promise<void> {
   }
   const { registerWebGpuKernels } = await import('./webgpu/index.js');
   registerWebGpuKernels();
-  renewLostBackend();
+  renewLostBackend('webgpu');
 }
 
 /** Where there is no card, TensorFlow.js fails without saying so. */
@@ -172,6 +179,7 @@ async function loadWebGl(): Promise<void> {
   }
   if (environment.getNumber('WEBGL_VERSION') === 0)
     throw lacking('webgl', 'this browser gives the page no WebGL');
+  renewLostBackend('webgl');
 }
 
 /** A backend that no installation brings here. */

@@ -1,6 +1,16 @@
 import { expect, test } from 'vitest';
 import { describePage } from './chromium.js';
-import type { Ran } from './pages/lost.js';
+import type { AcrossLoss, Ran } from './pages/lost.js';
+import { waysBut } from './ways.js';
+
+/** What is told of a backend whose card was taken away. */
+function lossOf(name: string, why: RegExp): RegExp {
+  const [says, remedy] = [
+    'the browser took it away',
+    'go on from the last checkpoint with resume: true',
+  ];
+  return new RegExp(`^${name}: .* ${says} \\(${why.source}\\); .* ${remedy}$`);
+}
 
 interface Started {
   readonly used: string;
@@ -10,24 +20,44 @@ interface Started {
 describePage('lost', 'what a browser takes away, or does not give', (page) => {
   const train = (...given: unknown[]) => page().call<Ran>('train', ...given);
   /** Milliseconds: the first steps compile each shader for the processor. */
-  const patience = 600_000;
+  const patience = 3_600_000;
+  const says: Readonly<Record<string, RegExp>> = {
+    webgpu: lossOf('webgpu', /destroyed: .*/),
+    webgl: lossOf('webgl', /its WebGL context is lost/),
+  };
 
-  test(
-    'the card is lost in the middle of a run: it says so, and goes on from its checkpoint on any backend',
-    async () => {
-      const whole = await train('webgpu', 'runs/whole');
-      expect(whole.ended).toBe('done');
-      for (const backend of ['webgpu', 'cpu']) {
-        const lost = await train('webgpu', `runs/${backend}`, { loseAt: 3 });
-        expect(lost.ended).toMatch(
-          /^webgpu: .* the browser took it away \(destroyed: .*\); .* go on from the last checkpoint with resume: true$/,
-        );
-        const resumed = await train(backend, `runs/${backend}`, { resume: true });
-        expect(resumed.ended).toBe('done');
-        expect(Object.keys(resumed.losses)).toEqual(['3', '4', '5', '6']); // from the checkpoint behind step 2
-        for (const [step, loss] of Object.entries(resumed.losses))
+  test.each(Object.keys(says))(
+    'the card is lost under %s: whatever is read says so, and it begins anew',
+    async (card) => {
+      await page().load();
+      const { pending, kept, made, anew } = await page().call<AcrossLoss>('acrossLoss', card);
+      expect(pending).toMatch(says[card]!);
+      expect(kept).toMatch(says[card]!);
+      expect(made).toMatch(says[card]!);
+      expect(anew).toBe('read 60');
+    },
+  );
+
+  const cards = waysBut("TensorFlow.js's shaders, float32 textures")
+    .map(([name]) => name)
+    .filter((name) => name in says);
+  test.each(cards)(
+    'in the middle of a run on %s it says so, and goes on from its checkpoint there and elsewhere',
+    async (card) => {
+      await page().load();
+      const outputDir = `runs/${card}`;
+      const whole = await train('cpu', 'runs/whole', { overwrite: true });
+      const lost = await train(card, outputDir, { loseAt: 3 });
+      expect(lost.ended).toMatch(says[card]!);
+      const again = await train(card, outputDir, { resume: true, loseAt: 5 });
+      expect(again.ended).toMatch(says[card]!);
+      expect(Object.keys(again.losses)).toEqual(['3', '4', '5']); // from the checkpoint behind step 2
+      const elsewhere = await train('cpu', outputDir, { resume: true });
+      expect(elsewhere.ended).toBe('done');
+      expect(Object.keys(elsewhere.losses)).toEqual(['5', '6']);
+      for (const { losses } of [lost, again, elsewhere])
+        for (const [step, loss] of Object.entries(losses))
           expect(Math.abs(loss - whole.losses[Number(step)]!), `step ${step}`).toBeLessThan(1e-3);
-      }
     },
     patience,
   );

@@ -15,3 +15,14 @@ export const ways = [
     'onnxruntime-web, its WebGPU provider',
   ],
 ] as const;
+
+type Way = (typeof ways)[number];
+
+/**
+ * The ways but those that take a card in software too long for `npm test`, by what computes there. The long check
+ * (`npm run test:browser:long`) leaves none out.
+ */
+export function waysBut(...slow: readonly Way[2][]): Way[] {
+  if (process.env['BERTRESNET_LONG'] !== undefined) return [...ways];
+  return ways.filter(([, , computedBy]) => !slow.includes(computedBy));
+}

@@ -15,7 +15,7 @@ export interface Ran {
 export async function train(
   backend: BackendName,
   outputDir: string,
-  { loseAt, resume = false }: { loseAt?: number; resume?: boolean } = {},
+  { loseAt, ...options }: { loseAt?: number; resume?: boolean; overwrite?: boolean } = {},
 ): Promise<Ran> {
   await useBackend(backend);
   const model = await tinyModel();
@@ -26,11 +26,11 @@ export async function train(
     learningRate: 0.01,
     checkpointSteps: 2,
     outputDir,
-    resume,
+    ...options,
     onWarning: () => {},
     onStep: ({ step, loss }) => {
       losses[step] = loss!;
-      if (step === loseAt) (tf.backend() as unknown as Card).device.destroy();
+      if (step === loseAt) loseCard();
     },
   });
   const ended = await trainer.fit(tinyData(24)).then(() => 'done', messageOf);
@@ -38,8 +38,50 @@ export async function train(
   return { losses, ended };
 }
 
+/** What reading gives when the card is taken away: `read 60`, or what it fails by. */
+export interface AcrossLoss {
+  /** Of what is being read when it happens. */
+  readonly pending: string;
+  /** Of what was computed before. */
+  readonly kept: string;
+  /** Of what is computed after it. */
+  readonly made: string;
+  /** Of what is computed when the backend was chosen once more. */
+  readonly anew: string;
+}
+
+export async function acrossLoss(backend: BackendName): Promise<AcrossLoss> {
+  const compute = (): tf.Tensor => tf.matMul(tf.fill([30, 30], 2), tf.ones([30, 30]));
+  const read = async (make: () => tf.Tensor): Promise<string> => {
+    try {
+      return `read ${(await make().data())[0]}`;
+    } catch (error) {
+      return messageOf(error);
+    }
+  };
+  await useBackend(backend);
+  const before = compute();
+  const pending = read(compute);
+  loseCard();
+  const told = {
+    pending: await pending,
+    kept: await read(() => before),
+    made: await read(compute),
+  };
+  await useBackend(backend);
+  return { ...told, anew: await read(compute) };
+}
+
+/** As the browser takes the card away of whatever computes on it. */
+function loseCard(): void {
+  const { device, gpgpu } = tf.backend() as unknown as Partial<Card>;
+  device?.destroy();
+  gpgpu?.gl.getExtension('WEBGL_lose_context')!.loseContext();
+}
+
 interface Card {
   readonly device: { destroy(): void };
+  readonly gpgpu: { readonly gl: WebGL2RenderingContext };
 }
 
 /** What is told of a backend where the browser has no card to give. */
