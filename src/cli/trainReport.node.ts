@@ -67,7 +67,9 @@ async function measure(
 ): Promise<ReportData> {
   const { folder, values } = task;
   const { mode, evalBatchSize: batchSize, maxLength } = training;
-  const answers = await answerRows(model, validation, { mode, batchSize, maxLength, signal });
+  const { cacheFeatures } = training; // where the run has them already
+  const how = { mode, batchSize, maxLength, cacheFeatures, signal };
+  const answers = await answerRows(model, validation, how);
   await calibrate(model, answers);
   if (!values.noReport) terminal.say('looking for validation rows that are trained on');
   const looked = values.noReport ? {} : { train };

@@ -14,6 +14,10 @@ export interface TextInput {
 
 /** What a configuration file keeps of an encoder: its family and its geometry. */
 export interface EncoderConfig {
+  /**
+   * The family. With the rest of the configuration and the weights it says what an encoder computes: cached features are
+   * found by them.
+   */
   readonly modelType: string;
 }
 

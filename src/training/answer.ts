@@ -11,6 +11,8 @@ import { InputError } from '../errors.js';
 import { modes } from '../fusion/fusion.js';
 import type { Mode } from '../fusion/fusion.js';
 import type { BertResNetModel } from '../model.js';
+import { cacheable } from './cachedInputs.js';
+import type { CachedFeatures } from './featureCaches.js';
 import { encodeBatch, holds } from './encodeBatch.js';
 import type { EvaluateOptions } from './evaluate.js';
 import { nextTurn } from '../eventLoop.node.js';
@@ -33,12 +35,35 @@ export async function answerUnknown(
   dataset: Dataset,
   options: EvaluateOptions,
 ): Promise<RowAnswers> {
+  options.signal?.throwIfAborted();
   const processor = openImageThread(model.processor);
+  let features: CachedFeatures | undefined;
   try {
-    return await answerKnown(model, dataset, options, { processor });
+    features = await featuresOf(model, dataset, options, processor);
+    return await answerKnown(model, dataset, options, { processor, features: features?.of[0] });
   } finally {
     await processor?.close();
+    await features?.close();
   }
+}
+
+/** What frozen encoders compute of the rows, where it is cached. */
+async function featuresOf(
+  model: BertResNetModel,
+  dataset: Dataset,
+  options: EvaluateOptions,
+  processor: ImageReader | undefined,
+): Promise<CachedFeatures | undefined> {
+  const { cacheFeatures: folder = false, batchSize = 32, prefetch = 2, signal } = options;
+  if (folder === false) return undefined;
+  const mode = await resolveMode('evaluate', model, dataset, options.mode);
+  const inputs = cacheable(model, mode);
+  if (inputs.length === 0) return undefined;
+  const { cachedFeatures } = await import('./featureCaches.js');
+  const maxLength = model.textLength(options.maxLength);
+  // What is damaged is computed again, and the same comes out.
+  const how = { folder, processor, maxLength, batchSize, prefetch, signal, warn: () => {} };
+  return cachedFeatures(model, inputs, [dataset], how);
 }
 
 /** As {@link answerUnknown}, of rows of which something may be known already. */

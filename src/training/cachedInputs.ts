@@ -1,5 +1,5 @@
 import { changedInputs } from '../datasets/augmentation.js';
-import type { ImageEncoder, TextEncoder } from '../encoders/encoder.js';
+import type { EncoderConfig, ImageEncoder, TextEncoder } from '../encoders/encoder.js';
 import { InputError } from '../errors.js';
 import type { Mode } from '../fusion/fusion.js';
 import type { BertResNetModel } from '../model.js';
@@ -15,7 +15,8 @@ export interface CachedInputs {
 }
 
 /**
- * Which inputs can be cached: those whose encoder is frozen and that augmentation leaves alone.
+ * Which inputs can be cached: those whose encoder is frozen, and known by its configuration, and that augmentation
+ * leaves alone.
  *
  * @throws InputError where there is none, with the reason for each.
  */
@@ -31,20 +32,47 @@ export function cachedInputs(
         'regions; leave it out, or take a fusion of pooled features',
     );
   }
-  const read = (['text', 'image'] as const).filter((input) => mode === 'both' || mode === input);
-  const frozen = read.filter((input) => encoderOf(model, input).frozen);
   const changed = changedInputs(augment);
-  const inputs = frozen.filter((input) => !changed[input]);
+  const frozen = inputsOf(mode).filter((input) => encoderOf(model, input).frozen);
+  const why = (input: Input): string | undefined => {
+    if (!frozen.includes(input)) return `the ${input} encoder is trained (freeze it)`;
+    if (!hasIdentity(model, input)) return anonymous(input);
+    return changed[input] ? moving[input] : undefined;
+  };
+  const reasons = inputsOf(mode).map((input) => [input, why(input)] as const);
+  const inputs = reasons.flatMap(([input, reason]) => (reason === undefined ? [input] : []));
   if (inputs.length > 0) {
-    const others = frozen.filter((input) => changed[input]);
-    return { inputs, warnings: others.map((input) => `trainer: cacheFeatures: ${moving[input]}`) };
+    const others = reasons.filter(([input, reason]) => reason && frozen.includes(input));
+    return { inputs, warnings: others.map(([, reason]) => `trainer: cacheFeatures: ${reason!}`) };
   }
-  const reasons = read.map((input) =>
-    frozen.includes(input) ? moving[input] : `the ${input} encoder is trained (freeze it)`,
-  );
   throw new InputError(
     'trainer: cacheFeatures keeps what frozen encoders compute of rows that stay as they are, ' +
-      `but ${reasons.join(', and ')}`,
+      `but ${reasons.map(([, reason]) => reason!).join(', and ')}`,
+  );
+}
+
+/** The inputs of rows as they are that can be cached: those whose encoder is frozen and can be told from others. */
+export function cacheable(model: BertResNetModel, mode: Mode): Input[] {
+  if (mode === 'both' && model.fusion.needs !== 'pooled') return [];
+  return inputsOf(mode).filter(
+    (input) => encoderOf(model, input).frozen && hasIdentity(model, input),
+  );
+}
+
+function inputsOf(mode: Mode): Input[] {
+  return (['text', 'image'] as const).filter((input) => mode === 'both' || mode === input);
+}
+
+/** Whether an encoder of one's own says in its configuration what it is, as those of this library do. */
+function hasIdentity(model: BertResNetModel, input: Input): boolean {
+  const { config } = encoderOf(model, input) as { readonly config?: Partial<EncoderConfig> };
+  return typeof config?.modelType === 'string' && config.modelType !== '';
+}
+
+function anonymous(input: Input): string {
+  return (
+    `the ${input} encoder cannot be told from others (name it in config.modelType), ` +
+    'so its features are computed anew in every epoch'
   );
 }
 

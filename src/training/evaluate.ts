@@ -17,6 +17,11 @@ export interface EvaluateOptions {
   readonly maxLength?: number;
   /** How many batches are read ahead (default 2). */
   readonly prefetch?: number;
+  /**
+   * Reads what frozen encoders compute of the rows from where the Trainer keeps it (its option `cacheFeatures`), and keeps
+   * there what is missing; default false.
+   */
+  readonly cacheFeatures?: boolean | string;
   /** Stops between two batches: `evaluate` then rejects with the signal's reason. */
   readonly signal?: AbortSignal;
   /** Told after each batch how many rows are done. */

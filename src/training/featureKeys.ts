@@ -24,10 +24,13 @@ function keyOf(content: readonly (string | Uint8Array)[]): string {
   return String.fromCharCode(...hash.digest().subarray(0, keyBytes));
 }
 
-/** A SHA-256 of an encoder's configuration and of every weight and statistic, in hexadecimal. */
+/**
+ * A SHA-256 of an encoder's configuration and of every weight and statistic, in hexadecimal. Its family is what
+ * `config.modelType` says: names of classes change when a program is built.
+ */
 export async function hashEncoder(encoder: TextEncoder | ImageEncoder): Promise<string> {
   const hash = sha256();
-  hash.update(JSON.stringify([encoder.constructor.name, encoder.config, encoder.featureSize]));
+  hash.update(JSON.stringify([encoder.config, encoder.featureSize]));
   const state = encoder.stateDict();
   try {
     for (const [name, tensor] of Object.entries(state)) {

@@ -1,11 +1,11 @@
 import type { ImageReader } from '../datasets/batch.js';
 import type { Dataset } from '../datasets/example.js';
-import type { FeatureReader, KnownFeatures } from '../datasets/features.js';
 import { openImageThread } from '../datasets/imageThread.js';
 import type { RowLengths } from '../datasets/rowLengths.js';
 import { lengthsOf } from './answer.js';
 import type { KnownRows } from './answer.js';
-import { FeatureCache } from './featureCache.js';
+import { cachedFeatures } from './featureCaches.js';
+import type { CachedFeatures } from './featureCaches.js';
 import type { RunPlan } from './plan.js';
 
 /** What is found out about the rows of a run before its first step, once. */
@@ -33,21 +33,20 @@ export async function prepareRows(
 ): Promise<PreparedRows> {
   const lengths = await measure(plan, listeners.signal);
   const processor = openImageThread(plan.model.processor, listeners.warn);
-  const caches: FeatureCache[] = [];
-  const close = async (): Promise<void> => {
-    await processor?.close();
-    for (const cache of caches.splice(0)) await cache.close();
-  };
   try {
-    const features = await fillCaches(plan, processor, listeners, caches);
+    const features = await featuresOf(plan, processor, listeners);
     const known = (which: Which): KnownRows => ({
       processor,
       lengths: lengths[which],
-      features: features[which],
+      features: features?.of[which === 'train' ? 0 : 1],
     });
+    const close = async (): Promise<void> => {
+      await processor?.close();
+      await features?.close();
+    };
     return { train: known('train'), validation: known('validation'), close };
   } catch (error) {
-    await close();
+    await processor?.close();
     throw error;
   }
 }
@@ -64,41 +63,16 @@ async function measure(
   };
 }
 
-/** @param caches takes the caches that were opened, for the caller to close. */
-async function fillCaches(
-  plan: RunPlan,
-  processor: ImageReader | undefined,
-  listeners: PrepareListeners,
-  caches: FeatureCache[],
-): Promise<Record<Which, KnownFeatures>> {
-  type Readers = Partial<Record<'text' | 'image', FeatureReader>>;
-  const readers: Record<Which, Readers> = { train: {}, validation: {} };
-  for (const input of plan.cached) {
-    const cache = await openCache(plan, input, processor, listeners);
-    caches.push(cache);
-    readers.train[input] = await cache.fill(plan.train);
-    if (plan.validation) readers.validation[input] = await cache.fill(plan.validation);
-    await cache.finish();
-  }
-  return readers;
-}
-
-function openCache(
-  { model, options }: RunPlan,
-  input: 'text' | 'image',
+/** Those of the rows to train on, then those of validation; undefined where none are cached. */
+async function featuresOf(
+  { model, options, train, validation, cached }: RunPlan,
   processor: ImageReader | undefined,
   { signal, warn, onFeatures }: PrepareListeners,
-): Promise<FeatureCache> {
+): Promise<CachedFeatures | undefined> {
   const { cacheFeatures: folder, evalBatchSize: batchSize, prefetch } = options;
-  if (folder === false) throw new Error('internal: nothing is cached');
-  return FeatureCache.open(model, input, {
-    folder,
-    processor,
-    maxLength: model.textLength(options.maxLength),
-    batchSize,
-    prefetch,
-    signal,
-    warn,
-    onProgress: onFeatures,
-  });
+  if (folder === false || cached.length === 0) return undefined;
+  const maxLength = model.textLength(options.maxLength);
+  const how = { folder, processor, maxLength, batchSize, prefetch, signal, warn };
+  const datasets = validation === undefined ? [train] : [train, validation];
+  return cachedFeatures(model, cached, datasets, { ...how, onProgress: onFeatures });
 }

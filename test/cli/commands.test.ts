@@ -1,7 +1,8 @@
 import { cp, mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { parse } from 'csv-parse/sync';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { ResNetFeatureModel } from '../../src/index.js';
 import { bertresnet, labels, makeWorkspace, trainWords } from './workspace.js';
 import type { Outcome, Workspace } from './workspace.js';
 
@@ -71,7 +72,11 @@ describe('train', () => {
     const { command, training } = (await json('cached', 'config.json')) as Record<string, object>;
     expect(command).toMatchObject({ cacheFeatures: '../features' });
     expect(training).toMatchObject({ cacheFeatures: true });
+    // Neither the epochs that follow nor the report at the end compute them again.
+    const again = vi.spyOn(ResNetFeatureModel.prototype, 'forward');
     expect((await bertresnet(['train', '--resume', path('cached')])).code).toBe(0);
+    expect(again).not.toHaveBeenCalled();
+    again.mockRestore();
     expect(await readdir(path('features'))).toHaveLength(files.length);
   });
 

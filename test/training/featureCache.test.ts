@@ -7,6 +7,7 @@ import { datasetFrom } from '../../src/datasets/exampleDataset.js';
 import type { Dataset } from '../../src/datasets/example.js';
 import { InputError } from '../../src/errors.js';
 import type { BertResNetModel } from '../../src/model.js';
+import { evaluate } from '../../src/training/evaluate.js';
 import type { StepRecord } from '../../src/training/records.js';
 import { Trainer } from '../../src/training/trainer.js';
 import type { TrainerOptions } from '../../src/training/trainer.js';
@@ -174,6 +175,50 @@ describe('cacheFeatures', () => {
     expect(warnings.join()).toContain('its bytes are not those that were written');
     expect(await readFile(join(folder, 'text-notes.safetensors'), 'utf8')).toBe('mine');
     expect((await run({ cacheFeatures: folder })).calls).toMatchObject({ text: 0, image: 0 });
+  });
+
+  it('knows an encoder by its configuration, whatever its class is called', async () => {
+    const options = { cacheFeatures: folder };
+    await run(options);
+    const changed = async (key: 'constructor' | 'config', value: object): Promise<Run> => {
+      const model = await tinyModel();
+      const config = { ...model.textEncoder.config, ...value };
+      Object.defineProperty(model.textEncoder, key, { value: key === 'config' ? config : value });
+      const found = await run(options, { model });
+      model.dispose();
+      return found;
+    };
+    expect((await changed('constructor', { name: 't' })).calls).toMatchObject({
+      text: 0,
+      image: 0,
+    });
+    const { calls } = await changed('config', { modelType: 'mine' });
+    expect(calls).toMatchObject({ text: 2, image: 0 });
+    expect(warnings).toEqual([]);
+    const anonymous = await changed('config', { modelType: undefined });
+    expect(anonymous.calls.image).toBe(0);
+    expect(anonymous.calls.text).toBeGreaterThan(2);
+    expect(warnings.join()).toContain('name it in config.modelType');
+  });
+
+  it('is read by evaluate where encoders are frozen, and nowhere else', async () => {
+    const model = await tinyModel();
+    await run({ cacheFeatures: folder }, { model });
+    const text = vi.spyOn(model.textEncoder, 'forward').mockClear();
+    const image = vi.spyOn(model.visualEncoder, 'forward').mockClear();
+    const calls = (): number[] => [text.mock.calls.length, image.mock.calls.length];
+    const rows = tinyData(6, 2);
+    const found = await evaluate(model, rows, { cacheFeatures: folder });
+    expect(calls()).toEqual([0, 0]);
+    const before = await files();
+    model.textEncoder.frozen = false;
+    await evaluate(model, rows, { cacheFeatures: folder });
+    expect(calls()).toEqual([1, 0]);
+    const plain = await evaluate(model, rows);
+    expect(calls()).toEqual([2, 1]);
+    expectClose([found.loss, found.accuracy], [plain.loss, plain.accuracy], { relative: 1e-4 });
+    expect(await files()).toEqual(before);
+    model.dispose();
   });
 
   it('says which inputs it leaves alone, and refuses where none is left', async () => {
