@@ -25,9 +25,9 @@ const missing = ours.filter(({ kernelName }) => !theirs.has(kernelName));
 console.log(`not in TensorFlow.js's backend: ${missing.map(nameOf).join(', ')}`);
 console.log(`in the place of its own: ${replaced.map(nameOf).join(', ')}`);
 
-const after = await timeSteps(smallStep, steps);
+const after = await timeSteps(smallStep, { steps });
 install(replaced.map(({ kernelName }) => theirs.get(kernelName)!));
-const before = await timeSteps(smallStep, steps);
+const before = await timeSteps(smallStep, { steps });
 console.log(
   `a training step, median of ${steps}, ms: ${after.step.toFixed(0)}, ` +
     `with TensorFlow.js's own where it has one ${before.step.toFixed(0)}`,

@@ -52,23 +52,31 @@ async function run({
   for (const name of names) {
     signal.throwIfAborted();
     terminal.say(`${name} ...`);
-    backends.push(await examine(name, steps));
+    backends.push(await examine(name, { steps, signal }));
   }
+  signal.throwIfAborted();
   const diagnosis = { machine: thisMachine(), backends, auto: await choiceOfAuto() };
   if (json) terminal.out(JSON.stringify(diagnosis, null, 2));
   else lines(diagnosis).forEach((line) => terminal.out(line));
   return exitCodes.ok;
 }
 
-async function examine(name: BackendName, steps: number): Promise<Finding> {
+async function examine(
+  name: BackendName,
+  limits: { readonly steps: number; readonly signal: AbortSignal },
+): Promise<Finding> {
   const said: string[] = [];
   try {
     await useBackend(name, { onAdvice: (text) => said.push(text) });
-    const { first, step, timed } = await timeSteps(smallStep, steps, patience);
+    const { first, step, timed } = await timeSteps(smallStep, {
+      ...limits,
+      milliseconds: patience,
+    });
     const advice = said.length === 0 ? {} : { advice: said.join('; ') };
     const times = { firstStepMs: tenths(first), stepMs: tenths(step), steps: timed };
     return { name, present: true, ...advice, ...times };
   } catch (error) {
+    limits.signal.throwIfAborted();
     return { name, present: false, problem: problemOf(error) };
   }
 }

@@ -42,14 +42,24 @@ export interface StepTime {
   readonly loss: number;
 }
 
+/** How long steps are timed. */
+export interface TimingLimits {
+  /** Steps after the first. */
+  readonly steps: number;
+  /** Ends the timing behind the step under way (default: none). */
+  readonly milliseconds?: number;
+  /** As that, but then there is no result. */
+  readonly signal?: AbortSignal;
+}
+
 /**
  * Trains a model of some sizes on invented rows, on the backend that is in use: a step, then at least one more, and as
- * many as are asked for while the time lasts.
+ * many as are asked for while the time lasts. Nothing of it is left, and it rejects with the signal's reason where that
+ * is aborted.
  */
 export async function timeSteps(
   sizes: StepSizes,
-  steps: number,
-  milliseconds = Infinity,
+  { steps, milliseconds = Infinity, signal }: TimingLimits,
 ): Promise<StepTime> {
   const model = new BertResNetModel({
     labels: ['a', 'b', 'c'],
@@ -67,18 +77,23 @@ export async function timeSteps(
   let last = NaN;
   const start = performance.now();
   const isInTime = (): boolean => times.length < 2 || performance.now() - start < milliseconds;
-  for (let step = 0; step <= steps && isInTime(); step++) {
-    const began = performance.now();
-    const value = optimizer.minimize(loss, true, variables)!;
-    // The update is waited for as well as the loss, of which a queue may know nothing yet.
-    const [values] = await Promise.all([value.data(), variables[0]!.data()]);
-    last = values[0]!;
-    value.dispose();
-    times.push(performance.now() - began);
+  try {
+    for (let step = 0; step <= steps && isInTime(); step++) {
+      const began = performance.now();
+      const value = optimizer.minimize(loss, true, variables)!;
+      // The update is waited for as well as the loss, of which a queue may know nothing yet.
+      const [values] = await Promise.all([value.data(), variables[0]!.data()]);
+      last = values[0]!;
+      value.dispose();
+      times.push(performance.now() - began);
+      await new Promise((resolve) => setImmediate(resolve)); // in which Ctrl-C is heard
+      signal?.throwIfAborted();
+    }
+  } finally {
+    optimizer.dispose();
+    model.dispose();
+    tf.dispose([{ ...text }, image, labels]);
   }
-  optimizer.dispose();
-  model.dispose();
-  tf.dispose([{ ...text }, image, labels]);
   const [first, ...rest] = times as [number, ...number[]];
   return { first, step: median(rest), timed: rest.length, loss: last };
 }

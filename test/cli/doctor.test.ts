@@ -1,3 +1,4 @@
+import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it, vi } from 'vitest';
 import * as stepTime from '../../src/cli/stepTime.js';
 import { smallStep } from '../../src/cli/stepTime.js';
@@ -73,26 +74,37 @@ describe('bertresnet doctor', () => {
     expect(stdout).toMatch(/\n {2}cpu +2\.0 +1\.0 +3\n/);
   });
 
-  it('ends between two backends where it is interrupted', async () => {
+  it('ends where it is interrupted while a backend is timed', async () => {
     const abort = new AbortController();
-    vi.mocked(stepTime.timeSteps).mockImplementation(async () => {
-      abort.abort();
-      return { first: 2, step: 1, timed: 3, loss: 1 };
+    const timed = vi.mocked(stepTime.timeSteps).mockClear();
+    const ended = bertresnet(['doctor', '--steps', '100000'], {
+      signal: abort.signal,
+      heard: (line) => void (line === 'onnxruntime ...' && setTimeout(() => abort.abort(), 100)),
     });
-    const { code, stdout } = await bertresnet(['doctor'], { signal: abort.signal });
-    vi.mocked(stepTime.timeSteps).mockRestore();
+    const { code, stdout, stderr } = await ended;
     expect(code).toBe(130);
     expect(stdout).toBe('');
+    expect(stderr).toBe('onnxruntime ...\nbertresnet: interrupted');
+    await expect(timed.mock.results[0]!.value).rejects.toBe(abort.signal.reason);
   });
 });
 
 const losses: number[] = [];
 describeBackends('the step that the doctor times', (backend) => {
   it('is the same training everywhere, and ends when its time is over', async () => {
-    const { loss, timed } = await stepTime.timeSteps(smallStep, 5, 0);
+    const { loss, timed } = await stepTime.timeSteps(smallStep, { steps: 5, milliseconds: 0 });
     expect(timed).toBe(1);
     losses.push(loss);
     expect(Math.abs(loss - losses[0]!), backend).toBeLessThan(1e-3);
     expect(loss).toBeGreaterThan(0.1);
+  });
+
+  it('ends at the step under way where it is aborted, and leaves nothing behind', async () => {
+    const abort = new AbortController();
+    const before = tf.memory().numTensors;
+    setTimeout(() => abort.abort(new Error('enough')));
+    const timing = stepTime.timeSteps(smallStep, { steps: Infinity, signal: abort.signal });
+    await expect(timing).rejects.toThrow('enough');
+    expect(tf.memory().numTensors).toBe(before);
   });
 });
