@@ -95,6 +95,7 @@ export const trainCommand = defineCommand({
   examples: [
     'train train.csv --val val.csv --exclude val.csv --fusion attention --out results/run1',
     'train train.csv --text path/to/bert --image path/to/resnet --freeze image',
+    'train train.csv --text transformers:Xenova/multilingual-e5-small --cache-features',
     'train train.csv --scratch --text bert-tiny --image resnet18 --tokenizer vocab.txt',
     'train train.csv --notebook --out results/notebook',
     'train --config results/run1/config.json --seed 43 --out results/run2',

@@ -6,16 +6,23 @@ import {
   BertTokenizer,
   ImageProcessor,
   InputError,
+  TransformersImageEncoder,
+  TransformersTextEncoder,
   bertConfig,
   bertConfigFromJson,
   resNetConfigFromJson,
 } from '../index.js';
-import type { BertConfig, FusionConfig, ResNetConfig } from '../index.js';
+import type { BertConfig, FusionConfig, ModelOptions, ResNetConfig } from '../index.js';
+import { optionName } from './options.js';
 import { defined } from './trainOptions.js';
 import type { TrainValues } from './trainOptions.js';
 
+/** What stands before a model that @huggingface/transformers runs. */
+const transformersPrefix = 'transformers:';
+
 /**
- * Makes the model that is to be trained: pretrained encoders, or with `--scratch` random weights.
+ * Makes the model that is to be trained: pretrained encoders, or with `--scratch` random weights. Encoders that
+ * @huggingface/transformers runs are pretrained and frozen in either case.
  *
  * @throws InputError where a source cannot be read, or `--scratch` has no tokenizer.
  */
@@ -23,43 +30,74 @@ export async function makeModel(
   values: TrainValues,
   labels: readonly string[],
 ): Promise<BertResNetModel> {
-  return values.scratch ? scratchModel(values, labels) : pretrainedModel(values, labels);
-}
-
-async function pretrainedModel(
-  values: TrainValues,
-  labels: readonly string[],
-): Promise<BertResNetModel> {
-  const { text = 'google-bert/bert-base-uncased', image, tokenizer = text, pooling } = values;
-  const model = await BertResNetModel.create({
+  const parts = {
     ...commonOf(values, labels),
-    ...defined({ image }),
-    text: await BertEncoder.fromPretrained(text, { pooling }),
-    tokenizer: await BertTokenizer.fromPretrained(tokenizer),
-  });
+    ...(await textParts(values)),
+    ...(await imageParts(values)),
+  };
+  if (values.scratch) return new BertResNetModel(parts);
+  const model = await BertResNetModel.create(parts);
   // A visual encoder without a configuration of its own reads pictures as the notebook did.
-  model.processor ??= new ImageProcessor();
+  if (model.extractors.image === undefined) model.processor ??= new ImageProcessor();
   return model;
 }
 
-async function scratchModel(
-  values: TrainValues,
-  labels: readonly string[],
-): Promise<BertResNetModel> {
-  const { text = 'bert-base-uncased', image = 'resnet50', imageSize } = values;
-  if (values.tokenizer === undefined) {
+type Parts = Pick<ModelOptions, 'text' | 'tokenizer' | 'image' | 'processor'>;
+
+/** The text encoder, and what makes tokens for it. */
+async function textParts(values: TrainValues): Promise<Parts> {
+  const { pooling, scratch, tokenizer } = values;
+  const run = transformersModel(values.text);
+  if (run !== undefined) {
+    requireLeftOut('tokenizer', values, 'text');
+    return { text: await TransformersTextEncoder.fromPretrained(run, defined({ pooling })) };
+  }
+  if (!scratch) {
+    const { text = 'google-bert/bert-base-uncased' } = values;
+    return {
+      text: await BertEncoder.fromPretrained(text, { pooling }),
+      tokenizer: await BertTokenizer.fromPretrained(tokenizer ?? text),
+    };
+  }
+  if (tokenizer === undefined) {
     throw new InputError(
       'train: --scratch needs --tokenizer, a folder, hub id or vocab.txt: random weights bring no vocabulary',
     );
   }
-  const tokenizer = await BertTokenizer.fromPretrained(values.tokenizer);
-  return new BertResNetModel({
-    ...commonOf(values, labels),
-    processor: new ImageProcessor({ size: imageSize }),
-    text: await textGeometry(text, tokenizer, values),
-    image: await imageGeometry(image),
-    tokenizer,
-  });
+  const { text = 'bert-base-uncased' } = values;
+  const found = await BertTokenizer.fromPretrained(tokenizer);
+  return { text: await textGeometry(text, found, values), tokenizer: found };
+}
+
+/** The visual encoder, and what reads pictures for it where that does not come with it. */
+async function imageParts(values: TrainValues): Promise<Parts> {
+  const { image, imageSize, scratch } = values;
+  const run = transformersModel(image);
+  if (run !== undefined) {
+    requireLeftOut('imageSize', values, 'image');
+    return { image: await TransformersImageEncoder.fromPretrained(run) };
+  }
+  if (!scratch) return defined({ image });
+  const processor = new ImageProcessor({ size: imageSize });
+  return { image: await imageGeometry(image ?? 'resnet50'), processor };
+}
+
+/** The hub id or folder of a model that @huggingface/transformers is to run; undefined of other sources. */
+function transformersModel(source: string | undefined): string | undefined {
+  return source?.startsWith(transformersPrefix)
+    ? source.slice(transformersPrefix.length)
+    : undefined;
+}
+
+function requireLeftOut(
+  key: 'tokenizer' | 'imageSize',
+  values: TrainValues,
+  input: 'text' | 'image',
+): void {
+  if (values[key] === undefined) return;
+  throw new InputError(
+    `train: --${input} ${values[input]} reads its input in its own way, so --${optionName(key)} must be left out`,
+  );
 }
 
 function commonOf(values: TrainValues, labels: readonly string[]) {

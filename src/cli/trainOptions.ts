@@ -27,16 +27,19 @@ export const rowOptions = {
 export const modelOptions = {
   text: text(
     'SOURCE',
-    'The text encoder: a folder or hub id (default google-bert/bert-base-uncased)',
+    'The text encoder: a folder or hub id (default google-bert/bert-base-uncased), or transformers:ID',
   ),
   image: text(
     'SOURCE',
-    'The visual encoder: a folder, hub id or resnet18 to 152 (default resnet50)',
+    'The visual encoder: a folder, hub id or resnet18 to 152 (default resnet50), or transformers:ID',
   ),
   scratch: flag('Random weights: --text and --image are then a known size or a config.json'),
   tokenizer: text('SOURCE', 'A folder, hub id or vocab.txt; needed with --scratch'),
   imageSize: integer('The side of the pictures, in pixels (default: as the visual encoder says)'),
-  pooling: choice(['cls', 'mean'], 'What of the text encoder is used (default cls)'),
+  pooling: choice(
+    ['cls', 'mean'],
+    'What of the text encoder is used (default cls; of transformers:ID mean)',
+  ),
   fusion: nameOrJson(
     'NAME|JSON',
     'How features are joined: mlp (default), late, gmu and others, or with options {"type":"gmu",...}: docs/fusions.md',
