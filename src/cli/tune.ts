@@ -71,8 +71,10 @@ class Search {
     for (;;) {
       const trial = nextTrial(this.#trials, settings);
       if (trial === undefined) return 'done';
-      const left = budget - this.#trials.reduce((sum, { seconds }) => sum + seconds, 0);
+      const left = budget - this.#spent;
       if (left <= 0) return 'out of time';
+      const what = [plural(trial.epochs, 'epoch'), wordsOf(trial)].filter((one) => one !== '');
+      this.#terminal.say(`trial ${trial.trial} (${what.join(': ')}) ...`);
       const deadline = deadlineIn(left);
       try {
         const record = await this.#make(trial, AbortSignal.any([signal, deadline.signal]));
@@ -143,6 +145,11 @@ class Search {
     await this.#folder.writeBest(await recordOf({ train, folder, resume: false, values }), best);
   }
 
+  /** The seconds of all trials that came to an end. */
+  get #spent(): number {
+    return this.#trials.reduce((sum, { seconds }) => sum + seconds, 0);
+  }
+
   get #monitor(): Monitor {
     return this.#task.fixed.monitor ?? 'accuracy';
   }
@@ -163,7 +170,9 @@ class Search {
     const more = `bertresnet tune --resume ${quoted(folder)}`;
     if (ending === 'interrupted') this.#terminal.say(`Stopped. To go on: ${more}`);
     if (ending === 'out of time')
-      this.#terminal.say(`The time is over. To go on: ${more} --budget with more of it`);
+      this.#terminal.say(
+        `The time is over. To go on: ${more} --budget TIME (${formatSeconds(this.#spent)} of it are spent)`,
+      );
     if (best.length === 0) this.#terminal.say('No trial came to an end.');
     else
       this.#terminal.say(
@@ -185,12 +194,18 @@ function valuesOf(fixed: TrainValues, { options: drawn, epochs }: Trial): TrainV
   return { ...fixed, ...(Object.fromEntries(chosen) as TrainValues), epochs };
 }
 
-function cellsOf({ trial, epochs, score, seconds, options: drawn }: TrialRecord): string[] {
-  const what = Object.entries(drawn)
-    .filter(([, value]) => value !== null)
-    .map(([key, value]) => `--${optionName(key)} ${quoted(String(value))}`);
+function cellsOf(record: TrialRecord): string[] {
+  const { trial, epochs, score, seconds } = record;
   const shown = score === null ? null : Math.abs(score);
-  return [String(trial), String(epochs), figure(shown), formatSeconds(seconds), what.join(' ')];
+  return [String(trial), String(epochs), figure(shown), formatSeconds(seconds), wordsOf(record)];
+}
+
+/** What a trial tries, in the words of a command line. */
+function wordsOf({ options: drawn }: Trial): string {
+  return Object.entries(drawn)
+    .filter(([, value]) => value !== null)
+    .map(([key, value]) => `--${optionName(key)} ${quoted(String(value))}`)
+    .join(' ');
 }
 
 /** A signal that is aborted in so many seconds. */

@@ -98,6 +98,7 @@ code { font: .92em ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans M
   header, main { padding: 0 12px; } header { padding-top: 22px; }
   section { padding: 16px 14px; border-radius: 10px; }
   .tiles { grid-template-columns: repeat(2, 1fr); gap: 8px; } .tile { padding: 10px 11px; } .tile dd.value { font-size: 1.4rem; }
+  th, td { padding-right: 8px; } .n { padding-left: 4px; } .bar { min-width: 60px; }
 }
 @media print { body { background: none; } section { break-inside: avoid; } nav { display: none; } }
 `;

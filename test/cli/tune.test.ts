@@ -100,7 +100,10 @@ describe('tune', () => {
   it('keeps within its time, and takes more of it up', async () => {
     const over = await tune('short', ['--budget', '0.01s']);
     expect(over.code).toBe(0);
-    expect(over.stderr).toContain('The time is over. To go on');
+    expect(over.stderr).toMatch(/\ntrial 0 \(1 epoch: --.*\) \.\.\.\n/);
+    expect(over.stderr).toMatch(
+      /The time is over\. To go on: .* --budget TIME \(0s of it are spent\)/,
+    );
     expect(await found('short')).toEqual([]);
     const more = ['--budget', '10m', '--trials', '1'];
     await bertresnet(['tune', '--resume', path('short'), ...more]);
