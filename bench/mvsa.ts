@@ -5,8 +5,8 @@
  * that is stopped goes on where it was.
  *
  *     DATA=folder TEXT=folder IMAGE=folder npm run bench:mvsa -- [--fusion NAME | --mode text] [--seeds 1,2,3]
- *         [--epochs N] [--rate 1e-4] [--head-rate 1e-3] [--below N, default 3] [--out folder, default results/fusions]
- *         [--threads N]
+ *         [--epochs N] [--rate 1e-4] [--head-rate 1e-3] [--ema 0.99] [--auxiliary 0.5] [--r-drop 2] [--pooling mean,max,cls]
+ *         [--below N, default 3] [--out folder, default results/fusions] [--threads N]
  *
  * DATA is a folder with train.csv and val.csv (rows of val.csv are left out of the training), TEXT and IMAGE are folders
  * of pretrained encoders. The features in `out` are those of bench:fusions.
@@ -17,6 +17,7 @@ import { useBackend } from '../src/backends/select.js';
 import { CsvDataset } from '../src/datasets/csv.js';
 import { BertTokenizer } from '../src/datasets/tokenizer.js';
 import { BertEncoder } from '../src/encoders/bert.js';
+import type { Pooling } from '../src/encoders/pooling.js';
 import { fitTemperature } from '../src/evaluation/temperature.js';
 import { BertResNetModel } from '../src/model.js';
 import { answerRows } from '../src/training/evaluate.js';
@@ -40,13 +41,16 @@ const { values: flags } = parseArgs({
     fusion: { type: 'string', default: 'mlp' },
     mode: { type: 'string', default: 'both' },
     seeds: { type: 'string', default: '1,2,3' },
-    epochs: { type: 'string', default: '5' },
+    epochs: { type: 'string', default: '6' },
     rate: { type: 'string', default: '1e-4' },
     'head-rate': { type: 'string', default: '1e-3' },
     below: { type: 'string', default: '3' },
     decay: { type: 'string', default: '0.9' },
     smoothing: { type: 'string', default: '0.1' },
-    ema: { type: 'string', default: '0' },
+    ema: { type: 'string', default: '0.99' },
+    auxiliary: { type: 'string', default: '0.5' },
+    'r-drop': { type: 'string', default: '2' },
+    pooling: { type: 'string', default: 'mean,max,cls' },
     batch: { type: 'string', default: '32' },
     out: { type: 'string', default: 'results/fusions' },
     threads: { type: 'string' },
@@ -71,10 +75,13 @@ const recipe: TrainingOptions = {
   layerDecay: Number(flags.decay),
   labelSmoothing: Number(flags.smoothing),
   ema: Number(flags.ema),
+  rDrop: Number(flags['r-drop']),
+  ...(mode === 'both' && { auxiliary: { weight: Number(flags.auxiliary) } }),
   maxLength,
 };
 
-const described = JSON.stringify({ below, ...recipe });
+const pooling = flags.pooling.split(',') as Pooling[];
+const described = JSON.stringify({ below, pooling, ...recipe });
 
 /** What one run came to, on the validation rows. */
 interface Result {
@@ -104,7 +111,7 @@ const validation = await CsvDataset.open(join(data, 'val.csv'), { labels: train.
 
 /** What does not change from seed to seed. */
 async function prepare() {
-  const encoder = await BertEncoder.fromPretrained(text, { pooling: 'mean' });
+  const encoder = await BertEncoder.fromPretrained(text, { pooling });
   const tokenizer = await BertTokenizer.fromPretrained(text);
   const splits = [train, validation];
   const stored = await storedFeatures(join(out, 'mvsa.safetensors'), splits, () =>

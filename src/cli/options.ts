@@ -99,6 +99,19 @@ export function choice<const T extends string>(choices: readonly T[], help: stri
   return { value: choices.join('|'), help, read };
 }
 
+/** One of these words, or several with commas between them. */
+export function choices<const T extends string>(
+  words: readonly T[],
+  help: string,
+): Option<T | T[]> {
+  const one = choice(words, help);
+  const read = (raw: string, name: string): T | T[] => {
+    const read = raw.split(',').map((word) => one.read(word.trim(), name));
+    return read.length === 1 ? read[0]! : read;
+  };
+  return { value: `${one.value},...`, help, read };
+}
+
 function nonEmpty(raw: string, name: string): string {
   if (raw === '') throw new InputError(`${name} needs a value, got an empty one`);
   return raw;

@@ -12,7 +12,13 @@ import {
   bertConfigFromJson,
   resNetConfigFromJson,
 } from '../index.js';
-import type { BertConfig, FusionConfig, ModelOptions, ResNetConfig } from '../index.js';
+import type {
+  BertConfig,
+  FusionConfig,
+  HostPooling,
+  ModelOptions,
+  ResNetConfig,
+} from '../index.js';
 import { optionName } from './options.js';
 import { defined } from './trainOptions.js';
 import type { TrainValues } from './trainOptions.js';
@@ -50,7 +56,9 @@ async function textParts(values: TrainValues): Promise<Parts> {
   const run = transformersModel(values.text);
   if (run !== undefined) {
     requireLeftOut('tokenizer', values, 'text');
-    return { text: await TransformersTextEncoder.fromPretrained(run, defined({ pooling })) };
+    // One that is not possible for such a model is refused by name.
+    const options = defined({ pooling: pooling as HostPooling | undefined });
+    return { text: await TransformersTextEncoder.fromPretrained(run, options) };
   }
   if (!scratch) {
     const { text = 'google-bert/bert-base-uncased' } = values;

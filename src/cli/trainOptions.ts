@@ -4,6 +4,7 @@ import { dataOptions, labelOptions } from './data.js';
 import { engineOptions } from './engine.js';
 import {
   choice,
+  choices,
   flag,
   integer,
   nameOrJson,
@@ -36,9 +37,9 @@ export const modelOptions = {
   scratch: flag('Random weights: --text and --image are then a known size or a config.json'),
   tokenizer: text('SOURCE', 'A folder, hub id or vocab.txt; needed with --scratch'),
   imageSize: integer('The side of the pictures, in pixels (default: as the visual encoder says)'),
-  pooling: choice(
-    ['cls', 'mean'],
-    'What of the text encoder is used (default cls; of transformers:ID mean)',
+  pooling: choices(
+    ['cls', 'mean', 'max'],
+    'What of the text encoder is used, one or several (default cls; of transformers:ID mean)',
   ),
   fusion: nameOrJson(
     'NAME|JSON',
@@ -80,6 +81,7 @@ export const trainingOptions = {
     'What rows count in the loss by their label (default: all the same)',
   ),
   focal: number('The gamma of the focal loss (default 0: cross-entropy; 2 is usual)', 0, 10),
+  rDrop: number("R-Drop's alpha (default 0: rows are answered once; 1 to 5 is usual)"),
   mixup: number("The parameter of mixup's Beta distribution (default 0: none)", 0, 4),
   augment: text(
     'none|crop|FILE',
@@ -196,7 +198,8 @@ export function trainingOf(values: TrainValues): TrainingOptions {
   const reachEncoders = auxiliaryDetached ? false : undefined;
   const auxiliary = defined({ weight, reachEncoders });
   const { epochs, batchSize, learningRate, textLearningRate, imageLearningRate } = values;
-  const { headLearningRate, schedule, weightDecay, maxGradNorm, labelSmoothing, mixup } = values;
+  const { headLearningRate, schedule, weightDecay, maxGradNorm, labelSmoothing, rDrop, mixup } =
+    values;
   const { mode, maxLength, monitor, seed, ungrouped, layerDecay, focal, ema, soup } = values;
   const { unfreeze, classWeights, modalityDropout, modulate } = values;
   const { warmupSteps, decay, beta1, beta2, epsilon } = values;
@@ -207,6 +210,7 @@ export function trainingOf(values: TrainValues): TrainingOptions {
       weightDecay,
       maxGradNorm,
       labelSmoothing,
+      rDrop,
       mixup,
       mode,
       maxLength,

@@ -15,9 +15,11 @@ import type { LoadOptions, LoadReport, StateDict } from '../nn/stateDict.js';
 import type { PretrainedOptions, PretrainedSource } from '../weights/hub.js';
 import { normalizeNames } from '../weights/names.js';
 import { bertConfig, bertConfigFromJson } from './bertConfig.js';
-import type { BertConfig, Pooling } from './bertConfig.js';
+import type { BertConfig } from './bertConfig.js';
 import { checkText } from './bertInput.js';
 import type { LayeredEncoder, SequenceEncoder, TextEncoder, TextInput } from './encoder.js';
+import { poolTokens } from './pooling.js';
+import type { Pooling } from './pooling.js';
 
 /**
  * BERT without its pooler (Devlin et al. 2018), every configuration of transformers' `BertModel` with
@@ -52,7 +54,7 @@ export class BertEncoder
    */
   static async fromPretrained(
     source: PretrainedSource,
-    options: PretrainedOptions & { readonly pooling?: Pooling } = {},
+    options: PretrainedOptions & { readonly pooling?: Pooling | readonly Pooling[] } = {},
   ): Promise<BertEncoder> {
     const { openPretrained } = await import('../weights/hub.js');
     const { readWeights } = await import('../weights/read.js');
@@ -72,7 +74,8 @@ export class BertEncoder
   }
 
   get featureSize(): number {
-    return this.config.hiddenSize;
+    const { hiddenSize, pooling } = this.config;
+    return hiddenSize * (typeof pooling === 'string' ? 1 : pooling.length);
   }
 
   get maxLength(): number {
@@ -84,7 +87,7 @@ export class BertEncoder
   }
 
   /**
-   * One vector a row, [batch, hiddenSize]. Where only [CLS] is pooled, the last layer computes only that token.
+   * One vector a row, [batch, featureSize]. Where only [CLS] is pooled, the last layer computes only that token.
    *
    * @throws InputError where an input's shape or ids are not fit.
    */
@@ -156,11 +159,9 @@ export class BertEncoder
     return states;
   }
 
-  /** The feature of each row: [batch, length, hiddenSize] to [batch, hiddenSize]. */
+  /** The feature of each row: [batch, length, hiddenSize] to [batch, featureSize]. */
   pool(hidden: tf.Tensor3D, attentionMask?: tf.Tensor2D): tf.Tensor2D {
-    const [batch, , width] = hidden.shape;
-    if (this.config.pooling === 'mean') return meanPool(hidden, attentionMask);
-    return tf.reshape(tf.slice(hidden, [0, 0, 0], [batch, 1, width]), [batch, width]);
+    return poolTokens(hidden, this.config.pooling, attentionMask);
   }
 
   /** As `Module.loadStateDict`; names with a `bert.` prefix and a `gamma` or `beta` are understood. */
@@ -169,14 +170,6 @@ export class BertEncoder
     this.pretrained ||= report.missing.length === 0;
     return report;
   }
-}
-
-/** The mean of the tokens that the mask keeps (Reimers and Gurevych 2019); zero where it keeps none. */
-function meanPool(hidden: tf.Tensor3D, attentionMask?: tf.Tensor2D): tf.Tensor2D {
-  if (attentionMask === undefined) return tf.mean(hidden, 1);
-  const kept = tf.expandDims(tf.cast(attentionMask, 'float32'), -1); // [batch, length, 1]
-  const count = tf.maximum(tf.sum(kept, 1), 1e-9); // [batch, 1]
-  return tf.div(tf.sum(tf.mul(hidden, kept), 1), count);
 }
 
 /** The sum of the word's, the position's and the type's vector, normalised. */

@@ -2,6 +2,8 @@ import { InputError } from '../errors.js';
 import { activation } from '../nn/activations.js';
 import type { ActivationName } from '../nn/activations.js';
 import { fromSnakeCase, knownSize, requireChoice, requireInteger, withDefaults } from './config.js';
+import { poolings } from './pooling.js';
+import type { Pooling } from './pooling.js';
 
 /** The fields of a Hugging Face BERT config.json in camelCase, and how a row becomes one vector. */
 export interface BertConfig {
@@ -22,12 +24,12 @@ export interface BertConfig {
   readonly initializerRange: number;
   /** The token whose embedding is zero at first and gets no gradient. */
   readonly padTokenId: number;
-  /** `cls`: the last layer's first vector as it is; `mean`: the mean of those that the mask keeps. */
-  readonly pooling: Pooling;
+  /**
+   * `cls`: the last layer's first vector as it is; `mean`: the mean of those that the mask keeps (Reimers and Gurevych
+   * 2019); `max`: the largest of each element. Of several, the vectors are joined: the feature is so many times longer.
+   */
+  readonly pooling: Pooling | readonly Pooling[];
 }
-
-/** How the vectors of a row become one. */
-export type Pooling = 'cls' | 'mean';
 
 const bertBase: BertConfig = {
   vocabSize: 30522,
@@ -91,7 +93,7 @@ export function bertConfig(given: string | Partial<BertConfig>): BertConfig {
     );
   }
   activation('bert', config.hiddenAct);
-  requireChoice('bert', 'pooling', config.pooling, ['cls', 'mean']);
+  requirePooling(config.pooling);
   requireRange('hiddenDropoutProb', config.hiddenDropoutProb, 1);
   requireRange('attentionProbsDropoutProb', config.attentionProbsDropoutProb, 1);
   requireRange('layerNormEps', config.layerNormEps, Infinity);
@@ -108,6 +110,15 @@ const integers = [
   'maxPositionEmbeddings',
   'typeVocabSize',
 ] as const;
+
+function requirePooling(pooling: BertConfig['pooling']): void {
+  const ways = Array.isArray(pooling) ? (pooling as readonly Pooling[]) : [pooling as Pooling];
+  for (const way of ways) requireChoice('bert', 'pooling', way, poolings);
+  if (ways.length > 0 && new Set(ways).size === ways.length) return;
+  throw new InputError(
+    `bert: pooling must be one of ${poolings.join(', ')}, or several different ones, got [${ways.join(', ')}]`,
+  );
+}
 
 function requireRange(field: string, value: number, limit: number): void {
   if (value >= 0 && value < limit) return;

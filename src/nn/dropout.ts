@@ -36,6 +36,11 @@ export class DropoutSource {
     readonly step: number,
   ) {}
 
+  /** The number of layers that have drawn from it. */
+  get drawn(): number {
+    return this.#layer;
+  }
+
   /** Another source that will draw what this one will, for a layer that is computed again. */
   fork(): DropoutSource {
     const copy = new DropoutSource(this.seed, this.step);

@@ -3,10 +3,16 @@ import type { Batch } from '../datasets/batch.js';
 import { modes } from '../fusion/fusion.js';
 import type { Features, LossContext, Mode } from '../fusion/fusion.js';
 import type { BertResNetModel } from '../model.js';
-import { DropoutSource } from '../nn/dropout.js';
+import type { DropoutSource } from '../nn/dropout.js';
 import { differentiable } from '../nn/ops.js';
-import { encodeBatch, holds, timesRows } from './encodeBatch.js';
-import { crossEntropyRows, focalRows, targetDistributions, weightedSum } from './loss.js';
+import { batchEncoder, holds, timesRows } from './encodeBatch.js';
+import {
+  crossEntropyRows,
+  divergenceRows,
+  focalRows,
+  targetDistributions,
+  weightedSum,
+} from './loss.js';
 import { mixingMatrix } from './mixup.js';
 import { modulate } from './modulation.js';
 import type { ModulationOptions } from './modulation.js';
@@ -17,8 +23,10 @@ export interface BatchLossOptions {
   readonly labelSmoothing: number;
   /** The parameter of mixup's Beta distribution; 0 mixes nothing. */
   readonly mixup: number;
+  /** What dropout draws from. */
+  readonly random: DropoutSource;
   readonly seed: number;
-  /** The number of the batch within the run: with the seed, it names the random streams. */
+  /** The number of the batch within the run: with the seed, it names the other random streams. */
   readonly index: number;
   /** How many epochs were done before this one. */
   readonly epoch: number;
@@ -28,6 +36,8 @@ export interface BatchLossOptions {
   readonly classWeights?: Float32Array;
   /** The focal loss's gamma (default 0: cross-entropy). */
   readonly focalGamma?: number;
+  /** R-Drop's alpha (default 0: rows are answered once). */
+  readonly rDrop?: number;
   /** Slows down the encoder that is ahead; default: neither. */
   readonly gradientModulation?: ModulationOptions;
   /** Whether the encoders' layers are computed again in the backward pass. */
@@ -39,6 +49,9 @@ export interface BatchLossOptions {
  * weighs them, over the rows of the step; what a row's loss is, the fusion says. Batches of one step therefore add up to the mean that one
  * larger batch would have. With class weights it is the mean by weight, as PyTorch's.
  *
+ * With R-Drop (Liang et al., 2021) rows are answered twice, with other dropout, and the loss of a row is half of the
+ * paper's: the mean of both losses, plus alpha / 2 times how far the answers are apart.
+ *
  * Everything that changes from step to step enters as a tensor, so that the graph stays the same.
  */
 export function batchLoss(
@@ -49,8 +62,7 @@ export function batchLoss(
   options: BatchLossOptions,
 ): tf.Scalar {
   return tf.tidy(() => {
-    const random = new DropoutSource(options.seed, options.index);
-    const { gradientCheckpointing } = options;
+    const { random, gradientCheckpointing } = options;
     // A batch may hold a single picture: it is no reason to end a run.
     const singleValues = 'running' as const;
     const context = { training: true, random, gradientCheckpointing, singleValues };
@@ -61,23 +73,46 @@ export function batchLoss(
     const values = targetDistributions(labels, classes, labelSmoothing, classWeights);
     const targets = mixRows(tf.tensor2d(values, [batch.size, classes]));
     const about = { epoch: tf.scalar(options.epoch), crossEntropy: crossEntropyOf(options) };
-    const encoded = encodeBatch(model, batch, { ...context, mode: encodedMode(losses, batch) });
-    const shaped = modulated(model, batch, labels, encoded, options);
-    const main = mix === undefined ? shaped : mixFeatures(shaped, mix);
-    const single = mapPooled(encoded, (features) => mixRows(gate(features, losses.reach)));
+    const encode = batchEncoder(model, batch, { ...context, mode: encodedMode(losses, batch) });
     // The main head comes first, so that its dropout does not depend on the others.
     const used = (['both', 'text', 'image'] as const).filter(
       (mode) => losses.weights[mode] !== undefined,
     );
-    const terms = used.map((mode) => {
-      const logits = model.classify(mode === 'both' ? main : single, { ...context, mode });
+    const answer = (): tf.Tensor2D[] => {
+      const encoded = encode();
+      const shaped = modulated(model, batch, labels, encoded, options);
+      const main = mix === undefined ? shaped : mixFeatures(shaped, mix);
+      const single = mapPooled(encoded, (features) => mixRows(gate(features, losses.reach)));
+      return used.map((mode) =>
+        model.classify(mode === 'both' ? main : single, { ...context, mode }),
+      );
+    };
+    const { rDrop = 0 } = options;
+    const first = answer();
+    const second = rDrop > 0 ? answer() : undefined;
+    const terms = used.map((mode, i) => {
       const counted = tf.tensor1d(losses.weights[mode]!.map((weight) => (weight > 0 ? 1 : 0)));
-      const ofRows = model.fusion.rowLosses(logits, targets, { ...about, mode, counted });
+      const lossOf = (logits: tf.Tensor2D): tf.Tensor1D =>
+        model.fusion.rowLosses(logits, targets, { ...about, mode, counted });
       const weights = losses.weights[mode]!.map((weight) => weight / options.divisor);
+      const ofRows = second
+        ? twiceAnswered(first[i]!, second[i]!, lossOf, rDrop)
+        : lossOf(first[i]!);
       return weightedSum(ofRows, tf.tensor1d(weights));
     });
     return terms.reduce((sum, term) => tf.add(sum, term));
   });
+}
+
+/** The loss of rows with two answers: half of R-Drop's. */
+function twiceAnswered(
+  first: tf.Tensor2D,
+  second: tf.Tensor2D,
+  lossOf: (logits: tf.Tensor2D) => tf.Tensor1D,
+  alpha: number,
+): tf.Tensor1D {
+  const apart = tf.mul(divergenceRows(first, second), alpha);
+  return tf.mul(tf.addN([lossOf(first), lossOf(second), apart]), 0.5);
 }
 
 /** The cross-entropy of each row, or its focal form. */

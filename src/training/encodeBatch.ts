@@ -5,6 +5,7 @@ import type { HostFeatures } from '../datasets/features.js';
 import type { Features, Mode } from '../fusion/fusion.js';
 import type { BertResNetModel } from '../model.js';
 import type { ModelContext, ModelInput } from '../modelOptions.js';
+import type { DropoutSource } from '../nn/dropout.js';
 
 type EncodeContext = ModelContext & { readonly mode: Mode };
 
@@ -25,13 +26,36 @@ export function encodeBatch(
   batch: Batch,
   context: EncodeContext,
 ): Features {
-  const { mode } = context;
+  return batchEncoder(model, batch, context)();
+}
+
+/**
+ * Encodes a batch as `encodeBatch` does, as often as it is called: each time with other dropout, and what drops nothing,
+ * such as an image encoder or features that are known, once.
+ */
+export function batchEncoder(
+  model: BertResNetModel,
+  batch: Batch,
+  context: EncodeContext,
+): () => Features {
+  const { mode, random } = context;
   const inputs = toTensors(batch);
   const needs = mode === 'both' ? model.fusion.needs : 'pooled';
   const encode: Encode = (given, input) => model.encode(given, { ...context, mode: input }, needs);
-  return {
-    ...(mode !== 'image' && textFeatures(encode, batch, inputs)),
-    ...(mode !== 'text' && imageFeatures(encode, batch, inputs)),
+  const text = anewWhereRandom(() => textFeatures(encode, batch, inputs), random);
+  const image = anewWhereRandom(() => imageFeatures(encode, batch, inputs), random);
+  return () => ({ ...(mode !== 'image' && text()), ...(mode !== 'text' && image()) });
+}
+
+/** What a function gives, computed again only where it has drawn from the source. */
+function anewWhereRandom<T>(compute: () => T, random: DropoutSource | undefined): () => T {
+  let known: T | undefined;
+  return () => {
+    if (known !== undefined) return known;
+    const before = random?.drawn;
+    const value = compute();
+    if (random?.drawn === before) known = value;
+    return value;
   };
 }
 

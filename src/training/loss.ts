@@ -86,6 +86,21 @@ function focalGradient(dy: tf.Tensor, saved: readonly tf.Tensor[], gamma: number
 }
 
 /**
+ * How far two answers to each row are apart, `[rows]`: half the sum of the Kullback-Leibler divergences of either's
+ * probabilities from the other's (R-Drop; Liang et al., 2021). Finite for any finite logits.
+ *
+ * @param first [rows, classes]
+ * @param second [rows, classes]
+ */
+export function divergenceRows(first: tf.Tensor2D, second: tf.Tensor2D): tf.Tensor1D {
+  return tf.tidy(() => {
+    const [p, q] = [tf.logSoftmax(first), tf.logSoftmax(second)];
+    const terms = tf.mul(tf.sub(tf.exp(p), tf.exp(q)), tf.sub(p, q));
+    return tf.mul(tf.sum<tf.Tensor1D>(terms, 1), 0.5);
+  });
+}
+
+/**
  * The weighted sum of the rows' losses, a scalar. Weights carry the mean (1 / rows), masks (0) and the
  * share of a loss among several, so that a batch of any mixture of rows has the same graph.
  *

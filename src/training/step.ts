@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Batch } from '../datasets/batch.js';
 import { InputError } from '../errors.js';
+import { DropoutSource } from '../nn/dropout.js';
 import { batchLoss } from './batchLoss.js';
 import { clipScale, globalNorm } from './clip.js';
 import { droppedInputs } from './modalityDropout.js';
@@ -117,16 +118,25 @@ function weightOf(
   return sum;
 }
 
+const nothingDrops =
+  'trainer: rDrop compares two answers that dropout made different, but nothing that is trained drops; leave it out, or ' +
+  'train a text encoder or a fusion with a dropout rate above 0';
+
 /** Adds the gradients of a batch to those before it; the loss is returned unread. */
 function addGradients(sums: Gradients, plan: StepPlan, part: Part, divisor: number): tf.Scalar {
   const { model, parameters, options, classWeights, batchesPerEpoch } = plan;
   const { batch, labels, losses, index } = part;
   const epoch = Math.floor(index / batchesPerEpoch);
-  const how = { ...options, classWeights, index, epoch, divisor };
+  const random = new DropoutSource(options.seed, index);
+  const how = { ...options, random, classWeights, index, epoch, divisor };
   const { value, grads } = tf.variableGrads(
     () => batchLoss(model, batch, labels, losses, how),
     [...parameters.values()],
   );
+  if (options.rDrop > 0 && random.drawn === 0) {
+    tf.dispose([value, grads]);
+    throw new InputError(nothingDrops);
+  }
   for (const [name, gradient] of Object.entries(grads) as [string, tf.Tensor | null][]) {
     if (gradient === null) continue;
     const before = sums.get(name);

@@ -2,8 +2,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
 import { BertEncoder } from '../../src/encoders/bert.js';
 import { bertConfigFromJson } from '../../src/encoders/bertConfig.js';
-import type { Pooling } from '../../src/encoders/bertConfig.js';
 import type { TextInput } from '../../src/encoders/encoder.js';
+import type { Pooling } from '../../src/encoders/pooling.js';
 import { DropoutSource } from '../../src/nn/dropout.js';
 import { describeBackends, take } from '../backends.js';
 import { forwardTolerance, gradientTolerance, Oracle } from '../oracle.js';
@@ -15,12 +15,13 @@ const cases = [
   'bert-gelu-tanh',
   'bert-relu',
   'bert-silu',
+  'bert-joined',
 ];
 
 function load(name: string): { oracle: Oracle; encoder: BertEncoder; text: Required<TextInput> } {
   const oracle = new Oracle(name);
   const config = bertConfigFromJson(JSON.parse(oracle.metadata['config']!), name);
-  const pooling = oracle.metadata['pooling'] as Pooling;
+  const pooling = oracle.metadata['pooling']!.split(',') as Pooling[];
   const encoder = new BertEncoder({ ...config, pooling }, { initialize: false });
   encoder.loadStateDict(oracle.under('weight.'));
   const text = {

@@ -35,9 +35,11 @@ describe('BERT', () => {
     expect(() => bertConfig({ hiddenAct: 'mish' as never })).toThrow(
       /one of relu, gelu, .*got 'mish'/,
     );
-    expect(() => bertConfig({ pooling: 'max' as never })).toThrow(
-      /pooling must be one of cls, mean/,
-    );
+    for (const pooling of ['min', ['mean', 'min'], [], ['cls', 'cls'], 7]) {
+      expect(() => bertConfig({ pooling: pooling as never })).toThrow(
+        /pooling must be one of cls, mean, max/,
+      );
+    }
     expect(() => bertConfig({ hiddenDropoutProb: 1 })).toThrow(
       /hiddenDropoutProb must be in \[0, 1\), got 1/,
     );

@@ -5,6 +5,7 @@ import type { Batch } from '../../src/datasets/batch.js';
 import { datasetFrom } from '../../src/datasets/exampleDataset.js';
 import type { LabelledExample } from '../../src/datasets/exampleDataset.js';
 import type { BertResNetModel } from '../../src/model.js';
+import { DropoutSource } from '../../src/nn/dropout.js';
 import { batchLoss } from '../../src/training/batchLoss.js';
 import { rowLosses } from '../../src/training/rowLoss.js';
 import { describeBackends, expectClose, take } from '../backends.js';
@@ -24,6 +25,7 @@ async function step(
   rows: readonly LabelledExample[],
   mode: 'both' | 'image',
   frozen: { readonly image?: boolean } = {},
+  rDrop = 0,
 ) {
   const model = await tinyModel({ initialize: true });
   model.freeze(frozen);
@@ -32,10 +34,12 @@ async function step(
   const options = {
     labelSmoothing: 0,
     mixup: 0,
+    random: new DropoutSource(1, 0),
     seed: 1,
     index: 0,
     epoch: 0,
     divisor: losses.rows,
+    rDrop,
   };
   const parameters = model.namedParameters();
   const { value, grads } = tf.variableGrads(
@@ -98,5 +102,24 @@ describeBackends('a batch in which a text is missing', () => {
       expectClose(holed[name]!, scaled, { relative: 1e-4, absolute: 1e-6 });
     }
     expect(holed['gradient mlp_image.weight']).not.toEqual(whole['gradient mlp_image.weight']);
+  });
+});
+
+describeBackends('R-Drop', () => {
+  const rows = tinyRows(5);
+  const lossAt = async (rDrop: number): Promise<number> =>
+    (await step(rows, 'both', {}, rDrop))['loss']![0]!;
+
+  test('adds what the answers are apart, in proportion to alpha', async () => {
+    const [once, twice, thrice] = [await lossAt(1), await lossAt(2), await lossAt(3)];
+    expect(twice - once).toBeGreaterThan(1e-4);
+    expectClose([thrice - twice], [twice - once], { relative: 1e-3 });
+  });
+
+  test('shows pictures once, to an encoder that drops nothing', async () => {
+    const [plain, compared] = [await step(rows, 'both'), await step(rows, 'both', {}, 1)];
+    const names = Object.keys(plain).filter((name) => name.startsWith('buffer'));
+    expect(names.some((name) => name.includes('running_mean'))).toBe(true);
+    for (const name of names) expect(compared[name]).toEqual(plain[name]);
   });
 });

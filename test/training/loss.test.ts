@@ -3,6 +3,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   crossEntropyRows,
+  divergenceRows,
   focalRows,
   softmaxCrossEntropy,
   targetDistributions,
@@ -75,6 +76,37 @@ describeBackends('loss', () => {
       expect((await take(value))[0]).toBeCloseTo(2e4, 0);
       expectClose(await take(grad), [0, 0, -1, 1], { absolute: 1e-5 });
       tf.dispose([x, targets]);
+    });
+  });
+
+  describe("R-Drop's divergence is that which torch differentiates", () => {
+    for (const oracle of more.divergence) {
+      const { shape, values, gradients } = oracle;
+      it(shape.join(' x '), async () => {
+        const [rows, classes] = shape as [number, number];
+        const answers = [oracle.first, oracle.second].map((x) => tf.tensor2d(x, [rows, classes]));
+        const weights = tf.tensor1d(oracle.weights);
+        const [first, second] = answers as [tf.Tensor2D, tf.Tensor2D];
+        // Logarithms of probabilities that are nearly equal differ by their rounding.
+        const tolerance = { relative: 1e-4, absolute: 1e-7 };
+        expectClose(await take(divergenceRows(first, second)), values, tolerance);
+        const f = (a: tf.Tensor, b: tf.Tensor): tf.Scalar =>
+          weightedSum(divergenceRows(a as tf.Tensor2D, b as tf.Tensor2D), weights);
+        const grads = tf.grads(f)(answers);
+        for (const [i, grad] of grads.entries())
+          expectClose(await take(grad), gradients[i]!, tolerance);
+        tf.dispose([answers, weights]);
+      });
+    }
+
+    it('is finite at extreme logits', async () => {
+      const answers = [tf.tensor2d([1e4, -1e4], [1, 2]), tf.tensor2d([-1e4, 1e4], [1, 2])];
+      const f = (a: tf.Tensor, b: tf.Tensor): tf.Scalar =>
+        tf.sum(divergenceRows(a as tf.Tensor2D, b as tf.Tensor2D));
+      const { value, grads } = tf.valueAndGrads(f)(answers);
+      expect((await take(value))[0]).toBeCloseTo(2e4, 0);
+      for (const grad of grads) expect((await take(grad)).every(Number.isFinite)).toBe(true);
+      tf.dispose(answers);
     });
   });
 

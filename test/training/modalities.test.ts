@@ -7,6 +7,7 @@ import { datasetFrom } from '../../src/datasets/exampleDataset.js';
 import type { LabelledExample } from '../../src/datasets/exampleDataset.js';
 import { ImageProcessor } from '../../src/datasets/image.js';
 import type { BertResNetModel } from '../../src/model.js';
+import { DropoutSource } from '../../src/nn/dropout.js';
 import { Random } from '../../src/nn/random.js';
 import { batchLoss } from '../../src/training/batchLoss.js';
 import { answerRows, evaluate } from '../../src/training/evaluate.js';
@@ -75,9 +76,10 @@ describeBackends('gradient modulation', () => {
     const model = await tinyModel();
     const batch = await batchOf(model, rows);
     const losses = rowLosses(batch, 'both', { weight: 1, reachEncoders: false });
-    const options = { labelSmoothing: 0, mixup: 0, seed: 1, index: 0, epoch: 0, divisor: 6 };
+    const about = { labelSmoothing: 0, mixup: 0, seed: 1, index: 0, epoch: 0, divisor: 6 };
     const parameters = model.namedParameters();
     const gradients = async (gradientModulation?: { alpha: number; noise: boolean }) => {
+      const options = { ...about, random: new DropoutSource(1, 0) };
       const { value, grads } = tf.variableGrads(
         () => batchLoss(model, batch, batch.labels, losses, { ...options, gradientModulation }),
         [...parameters.values()],

@@ -102,6 +102,15 @@ describeBackends('Trainer', (backend) => {
     model.dispose();
   });
 
+  it('refuses R-Drop where nothing that is trained drops', async () => {
+    const model = await tinyModel();
+    const trainer = new Trainer(model, { ...quick, mode: 'image', rDrop: 1 });
+    await expect(trainer.fit(tinyData(6))).rejects.toThrow(
+      /rDrop compares two answers .* nothing that is trained drops; leave it out/,
+    );
+    model.dispose();
+  });
+
   it('makes equal runs of equal seeds, and others of other seeds', async () => {
     const first = await trained(busy);
     expect(await trained({ ...busy, prefetch: 0 })).toEqual(first);
@@ -113,7 +122,7 @@ describeBackends('Trainer', (backend) => {
     const model = await tinyModel();
     const compiled: number[] = [];
     const onStep = (): void => void compiled.push(stats.compilations);
-    const options = { mixup: 0.4, ema: 0.9, focalGamma: 2, classWeights: [1, 2, 3] };
+    const options = { mixup: 0.4, ema: 0.9, focalGamma: 2, classWeights: [1, 2, 3], rDrop: 2 };
     const modalities = { modalityDropout: 0.3, gradientModulation: {} };
     const trainer = new Trainer(model, { ...quick, epochs: 3, ...options, ...modalities });
     await trainer.fit(tinyData(12), { onStep });
