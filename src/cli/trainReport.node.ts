@@ -83,10 +83,13 @@ async function measure(
   return report;
 }
 
+/** What is of the run that was made: to do it again must not replace that without asking. */
+const onceOnly = ['out', 'resume', 'overwrite', 'json'];
+
 /** The command that does what a task did, with its paths seen from the working folder. */
 function commandOf({ train, folder, values }: TrainTask): string {
   const given = Object.keys(options).filter((key) => {
-    return values[key as keyof TrainValues] !== undefined && !['out', 'resume'].includes(key);
+    return values[key as keyof TrainValues] !== undefined && !onceOnly.includes(key);
   }) as (keyof TrainValues)[];
   const words = given.map((key) => {
     const value = values[key]!;

@@ -64,7 +64,7 @@ describe('train', () => {
   });
 
   it('keeps features where it is told to, and goes on with them', async () => {
-    const words = [...trainWords(workspace, 'cached', 1), '--freeze', 'both'];
+    const words = [...trainWords(workspace, 'cached', 1), '--freeze', 'both', '--overwrite'];
     const { code, stderr } = await bertresnet([...words, '--cache-features', path('features')]);
     expect(code, stderr).toBe(0);
     const files = (await readdir(path('features'))).map((name) => name.split('-')[0]);
@@ -72,6 +72,9 @@ describe('train', () => {
     const { command, training } = (await json('cached', 'config.json')) as Record<string, object>;
     expect(command).toMatchObject({ cacheFeatures: '../features' });
     expect(training).toMatchObject({ cacheFeatures: true });
+    const page = await readFile(path('cached', 'report.html'), 'utf8');
+    expect(page).toContain('--freeze both');
+    expect(page).not.toContain('--overwrite'); // whoever copies the command keeps the run
     // Neither the epochs that follow nor the report at the end compute them again.
     const again = vi.spyOn(ResNetFeatureModel.prototype, 'forward');
     expect((await bertresnet(['train', '--resume', path('cached')])).code).toBe(0);
