@@ -24,6 +24,7 @@ export async function begin(name: BackendName, options: BackendOptions, steps: n
     epochs: 1,
     batchSize: 4,
     learningRate: 1e-3,
+    checkpointMinutes: 0, // one that falls due on a slow machine would compile a program of its own
     onWarning: () => {},
     onStep: async ({ step }) => {
       if (step !== holdAt) return;
