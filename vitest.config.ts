@@ -2,6 +2,7 @@ import { build } from 'esbuild';
 import { configDefaults, defineConfig } from 'vitest/config';
 import type { Plugin } from 'vitest/config';
 import { coreModules } from './scripts/coreModules.js';
+import { LongFirst } from './test/sequencer.js';
 
 /** Bundles TensorFlow.js's gradient modules, as tsup does: Node cannot resolve their imports. */
 function bundledGradients(): Plugin {
@@ -38,5 +39,6 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     maxWorkers: 2,
+    sequence: { sequencer: LongFirst },
   },
 });
