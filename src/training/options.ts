@@ -145,7 +145,7 @@ export interface TrainingOptions {
   /**
    * Puts rows whose texts are of like length into one batch (default true), so that little is padded
    * and few shapes are compiled. The order stays random: rows are shuffled, sorted within parts of
-   * up to 50 batches, and the batches shuffled again. False: rows are only shuffled.
+   * up to 8 batches, and the batches shuffled again. False: rows are only shuffled.
    */
   readonly groupByLength?: boolean;
   /** Random changes to texts and pictures (default none). */

@@ -62,7 +62,7 @@ describe('groupedOrder', () => {
     const all = rows.tokens.reduce((sum, length) => sum + length, 0);
     const padding = (positions: Int32Array) => 1 - all / paddedTokens(positions, rows, 16);
     expect(padding(epochOrder(1, 0, 3200))).toBeGreaterThan(0.5);
-    expect(padding(order)).toBeLessThan(0.08);
+    expect(padding(order)).toBeLessThan(0.2);
     const longest = slices(order, 16).map((batch) =>
       Math.max(...batch.map((row) => rows.tokens[row]!)),
     );
