@@ -17,7 +17,10 @@ export interface Reliance {
   readonly image: number;
   /** How many validation rows these are shares of. */
   readonly rows: number;
-  /** The input that is ignored, where there is evidence of it: {@link ignoredInput}. */
+  /**
+   * The input that is ignored, where there is evidence of it: the model answers better than by naming the most frequent
+   * label, and hardly ever otherwise with that input of another row.
+   */
   readonly ignored?: 'text' | 'image';
 }
 
