@@ -5,7 +5,7 @@
  *   beside a model that never saw a text, and the other rows;
  * - trained with a share of the rows lacking one of the two: on all rows, and on the whole rows alone.
  *
- *     DATA=folder TEXT=folder IMAGE=folder npm run bench:missing -- [--seeds N] [--epochs N] [--fusion NAME] [--pooling cls|mean]
+ *     DATA=folder TEXT=folder IMAGE=folder npm run bench:missing -- [--seeds N] [--epochs N] [--fusion NAME] [--pooling cls|mean|max]
  *
  * DATA holds train.csv and val.csv (whose rows are left out of the training); TEXT and IMAGE are folders or hub ids of
  * pretrained encoders. Nothing is chosen by the rows tested on: the last epoch counts. Each figure is the mean of the
@@ -24,7 +24,7 @@ import {
   Trainer,
   useBackend,
 } from '../src/index.js';
-import type { Dataset, EvaluationReport, Mode, TrainerOptions } from '../src/index.js';
+import type { Dataset, EvaluationReport, Mode, Pooling, TrainerOptions } from '../src/index.js';
 
 const { values: flags } = parseArgs({
   options: {
@@ -78,7 +78,7 @@ async function trained(train: Dataset, test: Dataset, seed: number, more: Traine
   const model = await BertResNetModel.create({
     ...{ labels: train.labels, image: image!, fusion: flags.fusion, seed },
     tokenizer: await BertTokenizer.fromPretrained(text!),
-    text: await BertEncoder.fromPretrained(text!, { pooling: flags.pooling as 'cls' | 'mean' }),
+    text: await BertEncoder.fromPretrained(text!, { pooling: flags.pooling as Pooling }),
   });
   let report: EvaluationReport | undefined;
   const trainer = new Trainer(model, {

@@ -3,7 +3,6 @@ import { rmSync, rmdirSync } from 'node:fs';
 import { mkdir, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
-import { isCode } from '../weights/files.node.js';
 import type { FolderLock } from './folderLock.js';
 import { isRunning, startOf } from './processes.node.js';
 
@@ -11,8 +10,9 @@ import { isRunning, startOf } from './processes.node.js';
 const tries = 10;
 
 /** What systems say of a lock that stands in the way, or is gone by now. */
+const taken = ['EEXIST', 'ENOTEMPTY', 'EPERM', 'ENOENT']; // EPERM on Windows
 const isTaken = (error: unknown): boolean =>
-  isCode(error, 'EEXIST', 'ENOTEMPTY', 'EPERM', 'ENOENT'); // EPERM on Windows
+  taken.includes((error as NodeJS.ErrnoException).code ?? '');
 
 /**
  * Locks a folder for one user among the processes of this machine. The lock is a folder in it, `.lock`, which holds one

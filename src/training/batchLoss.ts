@@ -89,7 +89,8 @@ export function batchLoss(
     };
     const { rDrop = 0 } = options;
     const first = answer();
-    const second = rDrop > 0 ? answer() : undefined;
+    // Where nothing dropped, a second answer would be the first.
+    const second = rDrop > 0 && random.drawn > 0 ? answer() : undefined;
     const terms = used.map((mode, i) => {
       const counted = tf.tensor1d(losses.weights[mode]!.map((weight) => (weight > 0 ? 1 : 0)));
       const lossOf = (logits: tf.Tensor2D): tf.Tensor1D =>

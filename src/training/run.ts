@@ -8,6 +8,7 @@ import { readCheckpoint, writeCheckpoint } from './checkpoint.js';
 import type { Position, RunState } from './checkpoint.js';
 import { answerKnown } from './answer.js';
 import type { EvaluateOptions, EvaluationReport } from './evaluate.js';
+import { holds } from './encodeBatch.js';
 import { nextTurn } from '../eventLoop.node.js';
 import { DivergedError, normOf } from './diverged.js';
 import type { Diverged } from './diverged.js';
@@ -224,9 +225,22 @@ export class TrainingRun {
       await this.#requireFinite('loss', result.loss);
       await this.#requireFinite('gradient', result.gradNorm);
     }
+    this.#requireDropout(result, group);
     if (result.rows > 0) this.#epochLoss.sum += result.loss * result.rows;
     this.#epochLoss.rows += result.rows;
     await this.#tell(result);
+  }
+
+  /** R-Drop is refused as soon as it is known to be without effect: where all that is to be trained was, and on all inputs. */
+  #requireDropout({ dropped }: StepResult, group: readonly Batch[]): void {
+    const { options, mode, parameters } = this.#plan;
+    if (options.rDrop === 0 || dropped) return;
+    if (this.#parameters.size < parameters.size || !group.some((batch) => holds(batch, mode)))
+      return;
+    throw new InputError(
+      'trainer: rDrop compares two answers that dropout made different, but nothing that is trained drops; leave it ' +
+        'out, or train a text encoder or a fusion with a dropout rate above 0',
+    );
   }
 
   async #tell({ loss, gradNorm, rows }: StepResult): Promise<void> {

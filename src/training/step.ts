@@ -31,6 +31,8 @@ export interface StepResult {
   readonly gradNorm: number;
   /** How many rows had a loss. */
   readonly rows: number;
+  /** Whether dropout had a part in it. */
+  readonly dropped: boolean;
 }
 
 /** Where a step stands in its run. */
@@ -72,10 +74,11 @@ export async function trainStep(
   const rows = used.reduce((sum, { losses }) => sum + losses.rows, 0);
   const divisor = used.reduce((sum, { weight }) => sum + weight, 0);
   const gradients: Gradients = new Map();
-  const result = { loss: rows === 0 ? NaN : 0, gradNorm: 0, rows };
+  const result = { loss: rows === 0 ? NaN : 0, gradNorm: 0, rows, dropped: false };
   try {
     for (const part of used) {
-      const value = addGradients(gradients, plan, part, divisor);
+      const { value, dropped } = addGradients(gradients, plan, part, divisor);
+      result.dropped ||= dropped;
       const norm =
         part === used.at(-1)
           ? applyGradients(optimizer, gradients, plan.options.maxGradNorm)
@@ -118,12 +121,15 @@ function weightOf(
   return sum;
 }
 
-const nothingDrops =
-  'trainer: rDrop compares two answers that dropout made different, but nothing that is trained drops; leave it out, or ' +
-  'train a text encoder or a fusion with a dropout rate above 0';
+interface Added {
+  /** The loss, unread. */
+  readonly value: tf.Scalar;
+  /** Whether dropout had a part in it. */
+  readonly dropped: boolean;
+}
 
-/** Adds the gradients of a batch to those before it; the loss is returned unread. */
-function addGradients(sums: Gradients, plan: StepPlan, part: Part, divisor: number): tf.Scalar {
+/** Adds the gradients of a batch to those before it. */
+function addGradients(sums: Gradients, plan: StepPlan, part: Part, divisor: number): Added {
   const { model, parameters, options, classWeights, batchesPerEpoch } = plan;
   const { batch, labels, losses, index } = part;
   const epoch = Math.floor(index / batchesPerEpoch);
@@ -133,17 +139,13 @@ function addGradients(sums: Gradients, plan: StepPlan, part: Part, divisor: numb
     () => batchLoss(model, batch, labels, losses, how),
     [...parameters.values()],
   );
-  if (options.rDrop > 0 && random.drawn === 0) {
-    tf.dispose([value, grads]);
-    throw new InputError(nothingDrops);
-  }
   for (const [name, gradient] of Object.entries(grads) as [string, tf.Tensor | null][]) {
     if (gradient === null) continue;
     const before = sums.get(name);
     sums.set(name, before === undefined ? gradient : tf.add(before, gradient));
     if (before !== undefined) tf.dispose([before, gradient]);
   }
-  return value;
+  return { value, dropped: random.drawn > 0 };
 }
 
 /** Clips and applies; the norm before clipping is returned unread. The gradients are freed. */

@@ -111,6 +111,16 @@ describeBackends('Trainer', (backend) => {
     model.dispose();
   });
 
+  it('takes R-Drop for batches without a text, and for epochs in which its encoder is frozen', async () => {
+    const rows = tinyRows(6).map((row, i) => (i < 3 ? { ...row, text: undefined } : row));
+    const data = datasetFrom(rows, { labels, onBadRow: 'missing' });
+    const options = { ...quick, batchSize: 1, groupByLength: false, rDrop: 1 };
+    const model = await tinyModel();
+    const history = await new Trainer(model, { ...options, freeze: { text: 1 } }).fit(data);
+    expect(history).toHaveLength(2);
+    model.dispose();
+  });
+
   it('makes equal runs of equal seeds, and others of other seeds', async () => {
     const first = await trained(busy);
     expect(await trained({ ...busy, prefetch: 0 })).toEqual(first);
