@@ -92,9 +92,13 @@ async function imageParts(values: TrainValues): Promise<Parts> {
 
 /** The hub id or folder of a model that @huggingface/transformers is to run; undefined of other sources. */
 function transformersModel(source: string | undefined): string | undefined {
-  return source?.startsWith(transformersPrefix)
-    ? source.slice(transformersPrefix.length)
-    : undefined;
+  if (!source?.startsWith(transformersPrefix)) return undefined;
+  const model = source.slice(transformersPrefix.length);
+  if (model !== '') return model;
+  throw new InputError(
+    `train: ${transformersPrefix} stands before a hub id or a folder, got neither; such as ` +
+      `${transformersPrefix}Xenova/multilingual-e5-small`,
+  );
 }
 
 function requireLeftOut(

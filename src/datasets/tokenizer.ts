@@ -104,7 +104,9 @@ export class BertTokenizer {
     const name = vocabFile ?? 'vocab.txt';
     if (!(await files.has(name))) {
       throw new InputError(
-        `tokenizer: ${files.source} must hold tokenizer.json or vocab.txt, got neither`,
+        vocabFile === undefined
+          ? `tokenizer: ${files.source} must hold tokenizer.json or vocab.txt, got neither`
+          : `tokenizer: a vocabulary must be a file that is there, got no '${vocabFile}' in ${files.source}`,
       );
     }
     return BertTokenizer.#fromTokens(vocabTokens(await files.readText(name)), config);

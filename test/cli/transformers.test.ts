@@ -69,6 +69,12 @@ it.each([
   expect(stderr).toMatch(problem);
 });
 
+it('refuses to run a model without a name', async () => {
+  const { code, stderr } = await bertresnet(train('refused', '--text', 'transformers:'));
+  expect(code).toBe(2);
+  expect(stderr).toMatch(/transformers: stands before a hub id or a folder, got neither/);
+});
+
 it('says which model cannot be loaded', async () => {
   const { code, stderr } = await bertresnet(
     train('refused', '--text', `transformers:${path('img')}`),

@@ -284,6 +284,8 @@ describe('files', () => {
       await expect(reading).rejects.toThrow(message);
     };
     await refused({ 'config.json': {} }, /must hold tokenizer.json or vocab.txt/);
+    const missing = BertTokenizer.fromPretrained(join(await folderWith({}), 'words.txt'));
+    await expect(missing).rejects.toThrow(/a vocabulary must be a file .*, got no 'words.txt' in /);
     await refused({ 'tokenizer.json': '{"mod' }, /tokenizer.json/);
     await refused({ 'tokenizer.json': { model: { type: 'BPE' } } }, /WordPiece model .*got BPE/);
     await refused({ 'tokenizer.json': {} }, /must hold model.vocab/);
