@@ -3,11 +3,12 @@
  * beside a straight PyTorch loop: shuffled batches padded to their longest text, a DataLoader with one worker. The
  * two train the same rows and model in turn, a few steps at a time.
  *
- *     DATA=folder npm run bench:epoch -- [--rows N] [--epochs N] [--steps N in a turn] [--no-peer] [--no-worker]
+ *     DATA=folder npm run bench:epoch -- [--geometry small|base] [--batch N] [--rows N] [--epochs N] [--steps N in a turn]
+ *         [--no-peer] [--no-worker]
  *
  * DATA is a folder with train.csv (and val.csv, whose rows are left out). TEXT and IMAGE are folders of pretrained
  * encoders; without them the weights are random, of the geometry of all-MiniLM-L6-v2 and of a ResNet-50 of half the
- * width. PYTHON names the interpreter that has torch, transformers and pillow (default python3).
+ * width (small), or of BERT-base and ResNet-50 (base). PYTHON names the interpreter that has torch, transformers and pillow (default python3).
  */
 import { findBackend } from '@tensorflow/tfjs-core';
 import { existsSync } from 'node:fs';
@@ -32,6 +33,8 @@ import type { Answer } from './peers.js';
 
 const { values: flags } = parseArgs({
   options: {
+    geometry: { type: 'string', default: 'small' },
+    batch: { type: 'string', default: '16' },
     rows: { type: 'string', default: '640' },
     epochs: { type: 'string', default: '1' },
     steps: { type: 'string', default: '10' },
@@ -43,10 +46,49 @@ const { values: flags } = parseArgs({
 const { DATA: data, TEXT: text, IMAGE: image, PYTHON: python = 'python3' } = process.env;
 const [rows, epochs, turn] = [Number(flags.rows), Number(flags.epochs), Number(flags.steps)];
 const threads = availableParallelism();
-const recipe = { batchSize: 16, learningRate: 2e-5, weightDecay: 0.01, maxGradNorm: 1 };
+const recipe = {
+  batchSize: Number(flags.batch),
+  learningRate: 2e-5,
+  weightDecay: 0.01,
+  maxGradNorm: 1,
+};
 const hiddenSize = 512;
 const maxLength = 256;
 const pixels = { size: { shortestEdge: 224 }, cropPct: 0.875, doCenterCrop: false };
+
+const bottleneck = {
+  embedding_size: 64,
+  depths: [3, 4, 6, 3],
+  layer_type: 'bottleneck',
+};
+const geometries = {
+  small: {
+    bert: {
+      hidden_size: 384,
+      num_hidden_layers: 6,
+      num_attention_heads: 12,
+      intermediate_size: 1536,
+    },
+    resnet: {
+      ...bottleneck,
+      hidden_sizes: [128, 256, 512, 1024],
+      downsample_in_bottleneck: true,
+    },
+  },
+  base: {
+    bert: {
+      hidden_size: 768,
+      num_hidden_layers: 12,
+      num_attention_heads: 12,
+      intermediate_size: 3072,
+    },
+    resnet: { ...bottleneck, hidden_sizes: [256, 512, 1024, 2048] },
+  },
+};
+
+if (!Object.hasOwn(geometries, flags.geometry))
+  throw new Error(`bench: --geometry is small or base, got ${flags.geometry}`);
+const { bert, resnet } = geometries[flags.geometry as keyof typeof geometries];
 
 async function openRows(folder: string): Promise<Dataset> {
   const exclude = existsSync(join(folder, 'val.csv')) ? 'val.csv' : [];
@@ -137,20 +179,6 @@ async function inTurn(epoch: number, steps: number, peers: readonly Peer[]): Pro
   const [own, other] = seconds;
   if (other !== undefined) console.log(`epoch ${epoch}: ratio ${(own! / other).toFixed(2)}`);
 }
-
-const bert = {
-  hidden_size: 384,
-  num_hidden_layers: 6,
-  num_attention_heads: 12,
-  intermediate_size: 1536,
-};
-const resnet = {
-  embedding_size: 64,
-  hidden_sizes: [128, 256, 512, 1024],
-  depths: [3, 4, 6, 3],
-  layer_type: 'bottleneck',
-  downsample_in_bottleneck: true,
-};
 
 /** BERT's vocabulary, which a development package carries: for runs without pretrained weights. */
 async function readVocabulary(): Promise<string[]> {

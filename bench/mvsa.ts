@@ -5,7 +5,7 @@
  * that is stopped goes on where it was.
  *
  *     DATA=folder TEXT=folder IMAGE=folder npm run bench:mvsa -- [--fusion NAME | --mode text] [--seeds 1,2,3]
- *         [--epochs N] [--rate 1e-4] [--head-rate 1e-3] [--ema 0.99] [--auxiliary 0.5] [--r-drop 2] [--pooling mean,max,cls]
+ *         [--epochs N] [--rate 1e-4] [--head-rate 1e-3] [--ema 0.99] [--auxiliary 0.5] [--r-drop 2] [--mixup 0] [--pooling mean,max,cls]
  *         [--below N, default 3] [--out folder, default results/fusions] [--threads N]
  *
  * DATA is a folder with train.csv and val.csv (rows of val.csv are left out of the training), TEXT and IMAGE are folders
@@ -50,6 +50,7 @@ const { values: flags } = parseArgs({
     ema: { type: 'string', default: '0.99' },
     auxiliary: { type: 'string', default: '0.5' },
     'r-drop': { type: 'string', default: '2' },
+    mixup: { type: 'string', default: '0' },
     pooling: { type: 'string', default: 'mean,max,cls' },
     batch: { type: 'string', default: '32' },
     out: { type: 'string', default: 'results/fusions' },
@@ -76,6 +77,7 @@ const recipe: TrainingOptions = {
   labelSmoothing: Number(flags.smoothing),
   ema: Number(flags.ema),
   rDrop: Number(flags['r-drop']),
+  ...(Number(flags.mixup) > 0 && { mixup: Number(flags.mixup) }),
   ...(mode === 'both' && { auxiliary: { weight: Number(flags.auxiliary) } }),
   maxLength,
 };
@@ -114,8 +116,13 @@ async function prepare() {
   const encoder = await BertEncoder.fromPretrained(text, { pooling });
   const tokenizer = await BertTokenizer.fromPretrained(text);
   const splits = [train, validation];
-  const stored = await storedFeatures(join(out, 'mvsa.safetensors'), splits, () =>
-    BertResNetModel.create({ labels: train.labels, text: encoder, tokenizer, image }),
+  const stored = await storedFeatures(join(out, 'mvsa.safetensors'), splits, async () =>
+    BertResNetModel.create({
+      labels: train.labels,
+      // as bench:fusions has it, whose file this is as well
+      text: await BertEncoder.fromPretrained(text, { pooling: 'mean' }),
+      ...{ tokenizer, image },
+    }),
   );
   const states = await UpperBert.states(
     join(out, `mvsa-layer${below}.safetensors`),
