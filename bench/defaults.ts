@@ -17,7 +17,7 @@ import { BertTokenizer } from '../src/datasets/tokenizer.js';
 import { BertResNetModel } from '../src/model.js';
 import type { TrainingOptions } from '../src/training/options.js';
 import { Trainer } from '../src/training/trainer.js';
-import { Results, deviation, mean } from './results.js';
+import { Results, mean, percent } from './results.js';
 
 const { values: flags } = parseArgs({
   options: {
@@ -106,13 +106,9 @@ console.log(`| ${epochs} epochs | loss | accuracy | macro F1 | best epoch | runs
 console.log('|---|---|---|---|---|---|');
 for (const name of names) {
   const runs = results.having({ name, epochs });
-  const percent = (field: 'accuracy' | 'macroF1'): string => {
-    const values = runs.map((one) => 100 * one[field]);
-    return `${mean(values).toFixed(1)} ± ${deviation(values).toFixed(1)}`;
-  };
-  const loss = mean(runs.map((one) => one.loss)).toFixed(3);
+  const of = (field: 'loss' | 'accuracy' | 'macroF1') => runs.map((one) => one[field]);
   const cells = [
-    ...[name, loss, percent('accuracy'), percent('macroF1')],
+    ...[name, mean(of('loss')).toFixed(3), percent(of('accuracy')), percent(of('macroF1'))],
     ...[runs.map((one) => one.epoch).join(' '), runs.length],
   ];
   console.log(`| ${cells.join(' | ')} |`);

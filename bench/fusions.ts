@@ -22,7 +22,7 @@ import { evaluate } from '../src/training/evaluate.js';
 import type { EvaluationReport } from '../src/training/evaluate.js';
 import { Trainer } from '../src/training/trainer.js';
 import { buildEmojiData } from '../examples/emoji/build-data.js';
-import { Results, deviation, mean } from './results.js';
+import { Results, mean, percent } from './results.js';
 import {
   StoredImage,
   StoredText,
@@ -179,12 +179,6 @@ function bestOf(data: string, fusion: string): Result[] {
 }
 
 const accuracyOf = (runs: readonly Result[]): number => mean(runs.map((one) => one.accuracy));
-
-/** The mean, and between several runs their deviation. */
-function percent(values: readonly number[]): string {
-  const middle = (100 * mean(values)).toFixed(1);
-  return values.length < 2 ? middle : `${middle} ± ${(100 * deviation(values)).toFixed(1)}`;
-}
 
 /** What a table says of the runs of one data set. */
 function cells(runs: readonly Result[]): string[] {

@@ -13,7 +13,7 @@
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { deviation, mean } from './results.js';
+import { percent } from './results.js';
 import {
   BertEncoder,
   BertResNetModel,
@@ -112,13 +112,9 @@ function show(title: string, columns: readonly string[], names: readonly string[
   console.log(`|---|${columns.map(() => '---|').join('')}`);
   for (const name of names) {
     const kinds = ['image', 'text', 'both', 'all'].filter((kind) => found.has(`${name} | ${kind}`));
-    const cells = kinds.map((kind) => meanOf(found.get(`${name} | ${kind}`)!));
+    const cells = kinds.map((kind) => percent(found.get(`${name} | ${kind}`)!));
     console.log(`| ${name} | ${cells.join(' | ')} |`);
   }
-}
-
-function meanOf(values: readonly number[]): string {
-  return `${(100 * mean(values)).toFixed(1)} ± ${(100 * deviation(values)).toFixed(1)}`;
 }
 
 /** The text is missing in half of the rows that are tested. */

@@ -25,7 +25,7 @@ import { expectedCalibrationError, softmaxRows } from '../src/training/metrics.j
 import type { TrainingOptions } from '../src/training/options.js';
 import type { ModeAnswers } from '../src/training/rowAnswers.js';
 import { Trainer } from '../src/training/trainer.js';
-import { Results, deviation, mean } from './results.js';
+import { Results, mean, percent } from './results.js';
 import {
   StoredImage,
   UpperBert,
@@ -197,9 +197,6 @@ function crossFittedEce(answers: ModeAnswers): number {
     classes,
   });
 }
-
-const percent = (values: readonly number[]): string =>
-  `${(100 * mean(values)).toFixed(1)} ± ${(100 * deviation(values)).toFixed(1)}`;
 
 await useBackend('onnxruntime', flags.threads ? { threads: Number(flags.threads) } : {});
 const name = mode === 'text' ? 'text only' : flags.fusion;

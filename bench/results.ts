@@ -35,3 +35,9 @@ export function deviation(values: readonly number[]): number {
   const squares = values.reduce((sum, value) => sum + (value - middle) ** 2, 0);
   return values.length < 2 ? 0 : Math.sqrt(squares / (values.length - 1));
 }
+
+/** Shares in percent: their mean and, of several, the deviation between them. */
+export function percent(shares: readonly number[]): string {
+  const middle = (100 * mean(shares)).toFixed(1);
+  return shares.length < 2 ? middle : `${middle} ± ${(100 * deviation(shares)).toFixed(1)}`;
+}
