@@ -1,6 +1,6 @@
 /**
- * What the trainer's defaults for random weights rest on: the example's emoji and model, trained by the defaults and by
- * each of some changes to them. Of the validation rows; the test rows are not looked at. What was measured is kept, so a
+ * What the trainer's defaults for random weights rest on: the example's emoji, a model of its size with the default fusion,
+ * trained by the defaults and by each of some changes to them. Of the validation rows; the test rows are not looked at. What was measured is kept, so a
  * bench that is stopped goes on where it was.
  *
  *     npm run bench:defaults -- [--epochs N, default 30] [--seeds 1,2,3] [--only NAME,...] [--out folder, default results/defaults]
@@ -15,6 +15,7 @@ import { CsvDataset } from '../src/datasets/csv.js';
 import { ImageProcessor } from '../src/datasets/image.js';
 import { BertTokenizer } from '../src/datasets/tokenizer.js';
 import { BertResNetModel } from '../src/model.js';
+import { defaultsFor } from '../src/training/defaults.js';
 import type { TrainingOptions } from '../src/training/options.js';
 import { Trainer } from '../src/training/trainer.js';
 import { Results, mean, percent } from './results.js';
@@ -29,13 +30,7 @@ const { values: flags } = parseArgs({
 });
 const epochs = Number(flags.epochs);
 
-/** The defaults where all weights are random; a rate that is given switches them off, so they are written out here. */
-const defaults: TrainingOptions = {
-  learningRate: 1e-3,
-  schedule: 'cosine',
-  warmupRatio: 0.1,
-  ema: 0.98,
-};
+/** What is changed of the defaults: one thing at a time. */
 const changes: Readonly<Record<string, TrainingOptions>> = {
   'the defaults': {},
   'rate 3e-4': { learningRate: 3e-4 },
@@ -79,7 +74,10 @@ async function emojiModel(seed: number): Promise<BertResNetModel> {
 
 async function run(name: string, seed: number): Promise<Result> {
   const model = await emojiModel(seed);
-  const options = { ...defaults, ...changes[name], epochs, seed, batchSize: 64, maxLength: 40 };
+  const options = {
+    ...{ ...defaultsFor(model, {}), ...changes[name] },
+    ...{ epochs, seed, batchSize: 64, maxLength: 40 },
+  };
   const history = await new Trainer(model, { ...options, monitor: 'loss' }).fit(train, {
     validation,
   });

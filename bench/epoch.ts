@@ -28,6 +28,7 @@ import { BertTokenizer } from '../src/datasets/tokenizer.js';
 import { BertResNetModel } from '../src/model.js';
 import { Trainer } from '../src/training/trainer.js';
 import { wordPieces } from '../examples/emoji/rows.js';
+import { bertConfig, bottleneckConfig } from './geometry.js';
 import { Peer, answer } from './peers.js';
 import type { Answer } from './peers.js';
 
@@ -56,34 +57,13 @@ const hiddenSize = 512;
 const maxLength = 256;
 const pixels = { size: { shortestEdge: 224 }, cropPct: 0.875, doCenterCrop: false };
 
-const bottleneck = {
-  embedding_size: 64,
-  depths: [3, 4, 6, 3],
-  layer_type: 'bottleneck',
-};
+const resnet50 = bottleneckConfig(64, [3, 4, 6, 3]);
 const geometries = {
   small: {
-    bert: {
-      hidden_size: 384,
-      num_hidden_layers: 6,
-      num_attention_heads: 12,
-      intermediate_size: 1536,
-    },
-    resnet: {
-      ...bottleneck,
-      hidden_sizes: [128, 256, 512, 1024],
-      downsample_in_bottleneck: true,
-    },
+    bert: bertConfig(384, 6, 12),
+    resnet: { ...resnet50, hidden_sizes: [128, 256, 512, 1024], downsample_in_bottleneck: true },
   },
-  base: {
-    bert: {
-      hidden_size: 768,
-      num_hidden_layers: 12,
-      num_attention_heads: 12,
-      intermediate_size: 3072,
-    },
-    resnet: { ...bottleneck, hidden_sizes: [256, 512, 1024, 2048] },
-  },
+  base: { bert: bertConfig(768, 12, 12), resnet: resnet50 },
 };
 
 if (!Object.hasOwn(geometries, flags.geometry))

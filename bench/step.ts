@@ -16,6 +16,7 @@ import type { OnnxRuntimeBackend } from '../src/backends/onnxruntime/backend.js'
 import { BertResNetModel } from '../src/model.js';
 import { setDebug } from '../src/onnxruntime.js';
 import { AdamW } from '../src/training/optimizer.js';
+import { bertConfig, bottleneckConfig } from './geometry.js';
 import { Peer, answer, median } from './peers.js';
 import type { Answer } from './peers.js';
 
@@ -27,38 +28,23 @@ interface Geometry {
   readonly size: number;
 }
 
-const bert = (hidden_size: number, num_hidden_layers: number, num_attention_heads: number) => ({
-  vocab_size: 30522,
-  hidden_size,
-  num_hidden_layers,
-  num_attention_heads,
-  intermediate_size: 4 * hidden_size,
-});
-
-const bottleneck = (embedding_size: number, depths: readonly number[]) => ({
-  embedding_size,
-  hidden_sizes: [4, 8, 16, 32].map((factor) => factor * embedding_size),
-  depths,
-  layer_type: 'bottleneck',
-});
-
 const geometries: Readonly<Record<string, Geometry>> = {
   big: {
-    bert: bert(768, 12, 12),
-    resnet: bottleneck(64, [3, 4, 6, 3]),
+    bert: bertConfig(768, 12, 12),
+    resnet: bottleneckConfig(64, [3, 4, 6, 3]),
     batch: 8,
     length: 64,
     size: 224,
   },
   small: {
-    bert: bert(384, 6, 12),
-    resnet: { ...bottleneck(64, [3, 4, 6, 3]), hidden_sizes: [64, 128, 256, 512] },
+    bert: bertConfig(384, 6, 12),
+    resnet: { ...bottleneckConfig(64, [3, 4, 6, 3]), hidden_sizes: [64, 128, 256, 512] },
     batch: 16,
     length: 64,
     size: 224,
   },
   emoji: {
-    bert: bert(128, 2, 2),
+    bert: bertConfig(128, 2, 2),
     resnet: {
       embedding_size: 16,
       hidden_sizes: [16, 32, 64, 128],
@@ -70,8 +56,8 @@ const geometries: Readonly<Record<string, Geometry>> = {
     size: 64,
   },
   large: {
-    bert: bert(1024, 24, 16),
-    resnet: bottleneck(64, [3, 8, 36, 3]),
+    bert: bertConfig(1024, 24, 16),
+    resnet: bottleneckConfig(64, [3, 8, 36, 3]),
     batch: 2,
     length: 64,
     size: 224,
