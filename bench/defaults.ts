@@ -55,7 +55,7 @@ const folder = await buildEmojiData();
 const train = await CsvDataset.open(join(folder, 'train.csv'));
 const validation = await CsvDataset.open(join(folder, 'val.csv'), { labels: train.labels });
 
-/** The example's geometry with the default fusion. */
+/** About the example's size, with the default fusion. */
 async function emojiModel(seed: number): Promise<BertResNetModel> {
   return new BertResNetModel({
     labels: train.labels,

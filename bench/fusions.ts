@@ -17,6 +17,7 @@ import type { Dataset } from '../src/datasets/example.js';
 import { BertTokenizer } from '../src/datasets/tokenizer.js';
 import { fusionTypes } from '../src/fusion/index.js';
 import { BertEncoder } from '../src/encoders/bert.js';
+import type { TextEncoder } from '../src/encoders/encoder.js';
 import { BertResNetModel } from '../src/model.js';
 import { evaluate } from '../src/training/evaluate.js';
 import type { EvaluationReport } from '../src/training/evaluate.js';
@@ -26,6 +27,7 @@ import { Results, mean, percent } from './results.js';
 import {
   StoredImage,
   StoredText,
+  UpperBert,
   maxLength,
   rowProcessor,
   rowTokenizer,
@@ -52,9 +54,7 @@ const rates = flags.rates.split(',').map(Number);
 const epochs = Number(flags.epochs);
 const out = resolve(flags.out);
 
-/** `mmbt` runs BERT itself, so nothing can be looked up for it. */
-const types = fusionTypes().filter((type) => type !== 'mmbt');
-const wanted = flags.only?.split(',') ?? types;
+const wanted = flags.only?.split(',') ?? fusionTypes();
 
 /** What one run came to. */
 interface Result {
@@ -83,6 +83,8 @@ interface Rows {
   readonly validation: Dataset;
   readonly test?: Dataset;
   readonly stored: Stored;
+  /** Frozen BERT behind its embeddings, which are looked up: for `mmbt`, which runs it. */
+  readonly bert: () => Promise<TextEncoder>;
 }
 
 const results = new Results<Result>(join(out, 'fusions.jsonl'));
@@ -90,14 +92,27 @@ const results = new Results<Result>(join(out, 'fusions.jsonl'));
 /** The splits of a data set, and what the encoders said of them. */
 async function open(name: string): Promise<Rows> {
   const splits = name === 'mvsa' ? await mvsa() : await emoji();
+  const encoder = (): Promise<BertEncoder> =>
+    BertEncoder.fromPretrained(folder(TEXT, 'TEXT'), { pooling: 'mean' });
+  const tokenizer = (): Promise<BertTokenizer> =>
+    BertTokenizer.fromPretrained(folder(TEXT, 'TEXT'));
   const stored = await storedFeatures(join(out, `${name}.safetensors`), splits, async () =>
     BertResNetModel.create({
       labels: splits[0]!.labels,
-      text: await BertEncoder.fromPretrained(folder(TEXT, 'TEXT'), { pooling: 'mean' }),
+      text: await encoder(),
       image: folder(IMAGE, 'IMAGE'),
-      tokenizer: await BertTokenizer.fromPretrained(folder(TEXT, 'TEXT')),
+      tokenizer: await tokenizer(),
     }),
   );
+  let whole: { states: tf.Tensor3D; encoder: BertEncoder } | undefined;
+  const bert = async (): Promise<TextEncoder> => {
+    const read = { encoder: await encoder(), tokenizer: await tokenizer() };
+    const path = join(out, `${name}-layer0.safetensors`);
+    whole ??= { states: await UpperBert.states(path, splits, read, 0), encoder: read.encoder };
+    const upper = UpperBert.from(whole.states, whole.encoder, 0);
+    upper.frozen = true;
+    return upper;
+  };
   let first = 0;
   const named: Dataset[] = [];
   for (const split of splits) {
@@ -105,7 +120,7 @@ async function open(name: string): Promise<Rows> {
     first += split.size;
   }
   const [train, validation, test] = named;
-  return { name, train: train!, validation: validation!, test, stored };
+  return { name, train: train!, validation: validation!, test, stored, bert };
 }
 
 async function mvsa(): Promise<Dataset[]> {
@@ -132,7 +147,7 @@ async function run(rows: Rows, fusion: string, rate: number, seed: number): Prom
   const { name, train, validation, test, stored } = rows;
   const model = new BertResNetModel({
     labels: train.labels,
-    text: new StoredText(stored),
+    text: fusion === 'mmbt' ? await rows.bert() : new StoredText(stored),
     image: new StoredImage(stored),
     tokenizer: await rowTokenizer(stored.text.shape[0]),
     processor: rowProcessor(),
@@ -157,7 +172,7 @@ async function run(rows: Rows, fusion: string, rate: number, seed: number): Prom
     });
     const { user, system } = process.cpuUsage(before);
     const { accuracy, macroF1, modes } = best!;
-    const parameters = [...model.namedParameters().values()];
+    const parameters = [...model.trainableParameters().values()];
     return {
       ...{ data: name, fusion, rate, epochs, seed, accuracy, macroF1 },
       ...{ text: modes.text!.accuracy, image: modes.image!.accuracy },

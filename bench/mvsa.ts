@@ -5,7 +5,7 @@
  * that is stopped goes on where it was.
  *
  *     DATA=folder TEXT=folder IMAGE=folder npm run bench:mvsa -- [--fusion NAME | --mode text] [--seeds 1,2,3]
- *         [--epochs N] [--rate 1e-4] [--head-rate 1e-3] [--ema 0.99] [--auxiliary 0.5] [--r-drop 2] [--mixup 0] [--pooling mean,max,cls]
+ *         [--epochs N] [--rate 1e-4] [--head-rate 1e-3] [--ema 0.99] [--auxiliary 0.5] [--r-drop 2] [--mixup 0] [--soup 0] [--pooling mean,max,cls]
  *         [--below N, default 3] [--out folder, default results/fusions] [--threads N]
  *
  * DATA is a folder with train.csv and val.csv (rows of val.csv are left out of the training), TEXT and IMAGE are folders
@@ -51,6 +51,7 @@ const { values: flags } = parseArgs({
     auxiliary: { type: 'string', default: '0.5' },
     'r-drop': { type: 'string', default: '2' },
     mixup: { type: 'string', default: '0' },
+    soup: { type: 'string', default: '0' },
     pooling: { type: 'string', default: 'mean,max,cls' },
     batch: { type: 'string', default: '32' },
     out: { type: 'string', default: 'results/fusions' },
@@ -78,6 +79,7 @@ const recipe: TrainingOptions = {
   ema: Number(flags.ema),
   rDrop: Number(flags['r-drop']),
   ...(Number(flags.mixup) > 0 && { mixup: Number(flags.mixup) }),
+  ...(Number(flags.soup) > 0 && { soup: Number(flags.soup) }),
   ...(mode === 'both' && { auxiliary: { weight: Number(flags.auxiliary) } }),
   maxLength,
 };

@@ -230,13 +230,17 @@ export class UpperBert extends BertEncoder {
     return (await readSafetensors(path))['states'] as tf.Tensor3D;
   }
 
-  /** The layers from `below` on, with the weights that they have in the whole. */
+  /**
+   * The layers from `below` on, with the weights that they have in the whole, and its embeddings but for those of words,
+   * which the states hold: without layers below, vectors are embedded as the whole embeds them.
+   */
   static from(states: tf.Tensor3D, whole: BertEncoder, below: number): UpperBert {
     const { modelType: _, ...config } = whole.config;
     const numHiddenLayers = config.numHiddenLayers - below;
     const upper = new UpperBert(states, { ...config, numHiddenLayers, vocabSize: 1 });
     const weights = whole.stateDict();
     const own = Object.entries(weights).flatMap(([name, value]) => {
+      if (/^embeddings\.(?!word_)/.test(name)) return [[name, value] as const];
       const layer = /^encoder\.layer\.(\d+)\.(.*)$/.exec(name);
       const index = layer === null ? -1 : Number(layer[1]) - below;
       return index < 0 ? [] : [[`encoder.layer.${index}.${layer![2]}`, value] as const];
