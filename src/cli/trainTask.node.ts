@@ -127,7 +127,10 @@ export async function recordOf({ train, folder, values }: TrainTask): Promise<Tr
   const { out: _, resume: __, overwrite: ___, json: ____, config: _____, ...kept } = values;
   const paths: Record<string, string> = {};
   for (const key of pathOptions) {
-    const value = values[key] as string | undefined;
+    let value = values[key] as string | undefined;
+    // What is left out may be named as it lies beside the rows.
+    if (value && key === 'exclude' && !(await exists(value)))
+      value = resolve(dirname(train), value);
     if (value && (dataOptions.includes(key) || (await exists(value))))
       paths[key] = fromFolder(folder, value);
   }

@@ -104,6 +104,16 @@ describe('train', () => {
     expect(mended.stderr).not.toMatch(/warning/);
     expect(mended.stderr).toContain('excluded: 8 rows');
     expect(mended.stderr).toContain('train.csv: 16 rows');
+    // Named as it lies beside the rows, it is found again from the run's config.json.
+    const beside = [...without(leak, '--out'), '--val', path('half.csv'), '--exclude', 'half.csv'];
+    const named = await bertresnet([...beside, '--out', path('beside')]);
+    expect(named.stderr).toContain('excluded: 8 rows');
+    const { command } = (await json('beside', 'config.json')) as { command: object };
+    expect(command).toMatchObject({ exclude: '../half.csv' });
+    const config = ['--config', path('beside', 'config.json'), '--out', path('repeated'), ...cpu];
+    const again = await bertresnet(['train', ...config]);
+    expect(again.stderr).toContain('excluded: 8 rows');
+    expect(again.code).toBe(0);
   });
 
   it('holds rows out where no validation file is given', async () => {
