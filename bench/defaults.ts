@@ -1,5 +1,5 @@
 /**
- * What the trainer's defaults for random weights rest on: the example's emoji, a model of its size with the default fusion,
+ * What the trainer's defaults for random weights rest on: the example's emoji, a small model with the default fusion,
  * trained by the defaults and by each of some changes to them. Of the validation rows; the test rows are not looked at. What was measured is kept, so a
  * bench that is stopped goes on where it was.
  *
@@ -55,7 +55,7 @@ const folder = await buildEmojiData();
 const train = await CsvDataset.open(join(folder, 'train.csv'));
 const validation = await CsvDataset.open(join(folder, 'val.csv'), { labels: train.labels });
 
-/** About the example's size, with the default fusion. */
+/** BERT-tiny and a ResNet like the example's, with the default fusion. */
 async function emojiModel(seed: number): Promise<BertResNetModel> {
   return new BertResNetModel({
     labels: train.labels,

@@ -104,11 +104,14 @@ async function open(name: string): Promise<Rows> {
       tokenizer: await tokenizer(),
     }),
   );
-  let whole: { states: tf.Tensor3D; encoder: BertEncoder } | undefined;
-  const bert = async (): Promise<TextEncoder> => {
-    const read = { encoder: await encoder(), tokenizer: await tokenizer() };
+  const readBert = async () => {
+    const whole = { encoder: await encoder(), tokenizer: await tokenizer() };
     const path = join(out, `${name}-layer0.safetensors`);
-    whole ??= { states: await UpperBert.states(path, splits, read, 0), encoder: read.encoder };
+    return { encoder: whole.encoder, states: await UpperBert.states(path, splits, whole, 0) };
+  };
+  let read: ReturnType<typeof readBert> | undefined;
+  const bert = async (): Promise<TextEncoder> => {
+    const whole = await (read ??= readBert());
     const upper = UpperBert.from(whole.states, whole.encoder, 0);
     upper.frozen = true;
     return upper;

@@ -5,8 +5,8 @@
  * that is stopped goes on where it was.
  *
  *     DATA=folder TEXT=folder IMAGE=folder npm run bench:mvsa -- [--fusion NAME | --mode text] [--seeds 1,2,3]
- *         [--epochs N] [--rate 1e-4] [--head-rate 1e-3] [--ema 0.99] [--auxiliary 0.5] [--r-drop 2] [--mixup 0] [--soup 0] [--pooling mean,max,cls]
- *         [--below N, default 3] [--out folder, default results/fusions] [--threads N]
+ *         [--epochs N] [--rate 1e-4] [--decay 0.9] [--head-rate 1e-3] [--smoothing 0.1] [--ema 0.99] [--auxiliary 0.5] [--r-drop 2]
+ *         [--mixup 0] [--soup 0] [--pooling mean,max,cls] [--batch 32] [--below N, default 3] [--out folder, default results/fusions] [--threads N]
  *
  * DATA is a folder with train.csv and val.csv (rows of val.csv are left out of the training), TEXT and IMAGE are folders
  * of pretrained encoders. The features in `out` are those of bench:fusions.
