@@ -3,6 +3,7 @@
  *
  *     npm run bench:step -- [big|small|emoji|large] [rounds] [--no-peer] [--profile]
  *
+ * Node compiles what records a step in the course of some thirty of them: `-- big 60 --no-peer` shows what is left then.
  * --profile prints the time by operator as well; it runs each program some more times, which costs memory.
  * PYTHON names the interpreter that has torch and transformers (default python3).
  */
@@ -110,10 +111,15 @@ async function inTurn(task: string, peers: readonly Peer[]): Promise<void> {
   }
   report(`${task}, first, ms`, peers, first, 0);
   report(`${task}, median of ${rounds}, ms`, peers, times.map(median), 0);
-  const [script, host] = ['script', 'host'].map((part) =>
-    median(details.slice(1).map((reply) => Number(reply[part]))).toFixed(1),
-  );
-  console.log(`  of ours: ${script} ms recording and planning, ${host} ms on the host`);
+  const last = details.slice(1).slice(-10);
+  const [script, host, whole] = ['script', 'host', 'ms'].map((part) =>
+    median(last.map((reply) => Number(reply[part]))),
+  ) as [number, number, number];
+  const parts = [
+    `${script.toFixed(1)} ms (${((100 * script) / whole).toFixed(1)}%) recording and planning`,
+    `${host.toFixed(1)} ms on the host`,
+  ];
+  console.log(`  of ours, last ${last.length}: ${parts.join(', ')}`);
 }
 
 function report(what: string, peers: readonly Peer[], values: readonly number[], digits: number) {

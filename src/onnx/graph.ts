@@ -7,7 +7,7 @@ import type {
   TypedArray,
   Value,
 } from '../backends/onnxruntime/graph.js';
-import { topologicalOrder } from '../backends/onnxruntime/program.js';
+import { topologicalOrder } from '../backends/onnxruntime/plan.js';
 import type { ProgramNode } from '../backends/onnxruntime/program.js';
 import type { Recording } from '../backends/onnxruntime/recorder.js';
 import { InputError } from '../errors.js';

@@ -2,7 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Arenas } from '../../src/backends/onnxruntime/arenas.js';
 import { Execution } from '../../src/backends/onnxruntime/execution.js';
-import type { Program, Step } from '../../src/backends/onnxruntime/program.js';
+import { Value, beginSegment, emit } from '../../src/backends/onnxruntime/graph.js';
+import { plan } from '../../src/backends/onnxruntime/plan.js';
+import type { Program } from '../../src/backends/onnxruntime/program.js';
 import { workingSet } from '../../src/backends/onnxruntime/workingSet.js';
 
 const spec = (name: string, size = 10, dtype: 'float32' | 'bool' = 'float32') => ({
@@ -87,16 +89,17 @@ describe('workingSet', () => {
 });
 
 describe('Execution.worthKeeping', () => {
-  const program = programOf(
-    [
-      ['v0', 'Neg', ['i0']],
-      ['v1', 'Neg', ['v0']],
-    ],
-    ['v1'],
-  );
-  const step = (): Step => ({ kind: 'program', program, feeds: [], fetches: [], releases: [] });
-  const worth = (count: number): number =>
-    new Execution(Array.from({ length: count }, step), () => false).worthKeeping(program);
+  const negative = (value: Value): Value => emit('Neg', [value], value);
+  /** Of the first of so many equal programs. */
+  const worth = (count: number): number => {
+    const roots = Array.from({ length: count }, () => {
+      beginSegment();
+      return negative(negative(Value.of(new Float32Array(10), [10], 'float32')));
+    });
+    const steps = plan(roots).filter((step) => step.kind === 'program');
+    expect(steps).toHaveLength(count);
+    return new Execution(steps, () => false).worthKeeping(steps[0]!.program);
+  };
 
   it('has a program keep its memory where it does most of the work', () => {
     expect(worth(1)).toBe(40);

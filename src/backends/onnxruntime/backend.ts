@@ -10,9 +10,9 @@ import { DataTable } from './dataTable.js';
 import { Executor } from './executor.js';
 import { Value, sizeOf } from './graph.js';
 import type { DType, TypedArray } from './graph.js';
-import { plan } from './program.js';
+import { plan } from './plan.js';
 import { residence } from './simd/memory.js';
-import type { Step } from './program.js';
+import type { Step } from './plan.js';
 import type { RuntimeLoader } from './runtime.js';
 
 interface TensorData {

@@ -1,6 +1,7 @@
 import type { BackendValues } from '@tensorflow/tfjs-core';
 import type { HostNode, Value } from './graph.js';
-import type { Program, Step } from './program.js';
+import type { Step } from './plan.js';
+import type { Program } from './program.js';
 import { workingSet } from './workingSet.js';
 
 /** A plan on its way. Whoever comes next goes on where the one before has stopped, which then finds nothing to do. */

@@ -8,8 +8,9 @@ import { sizeOf } from './graph.js';
 import type { DType, TypedArray, Value } from './graph.js';
 import type { ExecutionObserver } from './observer.js';
 import { toOnnx } from './onnx.js';
-import { fingerprint } from './program.js';
-import type { Program, Step } from './program.js';
+import type { HostStep, Step } from './plan.js';
+import type { Program } from './program.js';
+import type { ProgramStep } from './programStep.js';
 import type { Executable, Feed, Runtime, RuntimeLoader } from './runtime.js';
 import { places } from './simd/places.js';
 
@@ -27,13 +28,9 @@ export interface ExecutionStats {
   hostTime: number;
 }
 
-type ProgramStep = Step & { kind: 'program' };
-type HostStep = Step & { kind: 'host' };
-
 /** A program on its way through compilation and run. */
 interface Run {
   readonly step: ProgramStep;
-  readonly key: string;
   /** Set where it had to be compiled. */
   compileTime: number | undefined;
 }
@@ -143,8 +140,8 @@ export class Executor {
   }
 
   async #run(runtime: Runtime, execution: Execution, step: ProgramStep): Promise<void> {
-    const run = this.#identify(step);
-    const executable = await this.#executables.get(run.key, () =>
+    const run: Run = { step, compileTime: undefined };
+    const executable = await this.#executables.get(step.fingerprint, () =>
       this.#compile(runtime, run, execution),
     );
     await nextTurn(); // A program holds the thread that runs it.
@@ -158,8 +155,8 @@ export class Executor {
   }
 
   #runSync(runtime: Runtime, execution: Execution, step: ProgramStep): void {
-    const run = this.#identify(step);
-    const executable = this.#executables.getSync(run.key, () =>
+    const run: Run = { step, compileTime: undefined };
+    const executable = this.#executables.getSync(step.fingerprint, () =>
       this.#compileSync(runtime, run, execution),
     );
     const feeds = toFeeds(step);
@@ -170,16 +167,9 @@ export class Executor {
     execution.advance();
   }
 
-  #identify(step: ProgramStep): Run {
-    const started = performance.now();
-    const key = fingerprint(step.program);
-    this.stats.planTime += performance.now() - started;
-    return { step, key, compileTime: undefined };
-  }
-
   async #compile(runtime: Runtime, run: Run, execution: Execution): Promise<Executable> {
-    const { program } = run.step;
-    this.observer?.onCompile?.(program, run.key);
+    const { program, fingerprint } = run.step;
+    this.observer?.onCompile?.(program, fingerprint);
     const started = performance.now();
     const kept = execution.worthKeeping(program);
     const executable = await runtime.compile(toOnnx(program), namesOf(program), kept);
@@ -188,8 +178,8 @@ export class Executor {
   }
 
   #compileSync(runtime: Runtime, run: Run, execution: Execution): Executable {
-    const { program } = run.step;
-    this.observer?.onCompile?.(program, run.key);
+    const { program, fingerprint } = run.step;
+    this.observer?.onCompile?.(program, fingerprint);
     const started = performance.now();
     const kept = execution.worthKeeping(program);
     const executable = runtime.compileSync!(toOnnx(program), namesOf(program), kept);
@@ -206,23 +196,22 @@ export class Executor {
   /** Gives a program's outputs to its values. */
   #take(
     runtime: Runtime,
-    { step, key, compileTime }: Run,
+    { step, compileTime }: Run,
     feeds: readonly Feed[],
     outputs: readonly TypedArray[],
     runTime: number,
   ): void {
-    const { program, fetches } = step;
-    fill(fetches, outputs);
+    fill(step.fetches, outputs);
     this.stats.runs++;
     this.stats.runTime += runTime;
     this.observer?.onRun?.({
-      program,
-      fingerprint: key,
+      program: step.program,
+      fingerprint: step.fingerprint,
       compileTime,
       runTime,
       bytesIn: byteLength(feeds.map(({ data }) => data)),
       bytesOut: byteLength(outputs),
-      profile: () => runtime.profile?.(toOnnx(program), namesOf(program), feeds),
+      profile: () => runtime.profile?.(toOnnx(step.program), namesOf(step.program), feeds),
     });
     release(step);
   }
@@ -249,8 +238,8 @@ const namesOf = ({ outputs }: Program): string[] => outputs.map(({ name }) => na
 const byteLength = (buffers: readonly TypedArray[]): number =>
   buffers.reduce((sum, { byteLength }) => sum + byteLength, 0);
 
-function toFeeds({ program, feeds }: ProgramStep): Feed[] {
-  return program.inputs.map(({ name, dtype, shape }, i) => ({
+function toFeeds({ inputs, feeds }: ProgramStep): Feed[] {
+  return inputs.map(({ name, dtype, shape }, i) => ({
     name,
     dtype: dtype as DType,
     shape,
@@ -259,8 +248,8 @@ function toFeeds({ program, feeds }: ProgramStep): Feed[] {
 }
 
 /** Arrays for a program's outputs: gradients beside the parameters that they update, the others anywhere. */
-function outputsOf(execution: Execution, { program, fetches }: ProgramStep): Feed[] {
-  return program.outputs.map(({ name, dtype, shape }, i) => {
+function outputsOf(execution: Execution, { outputs, fetches }: ProgramStep): Feed[] {
+  return outputs.map(({ name, dtype, shape }, i) => {
     const fresh = () => util.makeZerosTypedArray(sizeOf(shape), dtype as DType) as TypedArray;
     const data = placeFor(execution, fetches[i]!) ?? fresh();
     return { name, shape, dtype: dtype as DType, data };

@@ -84,10 +84,18 @@ export type Attribute = number | string | readonly number[] | { readonly float: 
 /** What an ONNX node may read: a value, a constant, or nothing where an optional input is left out. */
 export type Operand = Value | Constant | undefined;
 
-/** One ONNX operator. */
-export interface OnnxNode {
-  readonly kind: 'onnx';
+/** What a plan notes on a node, in the place of maps by node: there are thousands in a training step. */
+interface Planned {
   readonly segment: number;
+  /** The last walk over the graph that has met the node. */
+  walk: number;
+  /** Nodes of one level and kind run together; meant within the plan that has given it. */
+  level: number;
+}
+
+/** One ONNX operator. */
+export interface OnnxNode extends Planned {
+  readonly kind: 'onnx';
   readonly op: string;
   readonly domain: '' | 'com.microsoft';
   readonly inputs: readonly Operand[];
@@ -99,9 +107,8 @@ export interface OnnxNode {
  * Work that is better done in JavaScript between two programs, on bytes that are there, such as adding up the
  * gradient of an embedding.
  */
-export interface HostNode {
+export interface HostNode extends Planned {
   readonly kind: 'host';
-  readonly segment: number;
   readonly op: string;
   readonly inputs: readonly Value[];
   readonly outputs: readonly Value[];
@@ -178,6 +185,8 @@ export function emitMany(
   const node: OnnxNode = {
     kind: 'onnx',
     segment,
+    walk: 0,
+    level: 0,
     op,
     domain,
     inputs,
@@ -202,7 +211,16 @@ export function emitHost(
   compute: HostComputation,
 ): readonly Value[] {
   const values = outputs.map(({ shape, dtype }) => new Value(shape, dtype));
-  const node: HostNode = { kind: 'host', segment, op, inputs, outputs: values, compute };
+  const node: HostNode = {
+    kind: 'host',
+    segment,
+    walk: 0,
+    level: 0,
+    op,
+    inputs,
+    outputs: values,
+    compute,
+  };
   for (const value of values) value.node = node;
   return values;
 }
@@ -220,3 +238,5 @@ export function scalar(value: number, dtype: Constant['dtype'] = 'float32'): Con
 export function isConstant(operand: Operand): operand is Constant {
   return operand !== undefined && 'constant' in operand;
 }
+
+export const isValue = (operand: Operand): operand is Value => operand instanceof Value;

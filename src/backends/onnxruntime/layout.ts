@@ -1,4 +1,4 @@
-import { dataTypes, emit, int64s, isConstant, sizeOf } from './graph.js';
+import { dataTypes, emit, int64s, isValue, sizeOf } from './graph.js';
 import type { Attribute, ElementType, Operand, Value } from './graph.js';
 
 // TensorFlow.js computes pictures as NHWC with filters as HWIO; ONNX convolves NCHW with OIHW, and PyTorch keeps OIHW.
@@ -57,7 +57,7 @@ export function reshape(value: Value, shape: readonly number[]): Value {
 }
 
 export function sameShape(a: readonly number[], b: readonly number[]): boolean {
-  return a.length === b.length && a.every((size, i) => size === b[i]);
+  return a === b || (a.length === b.length && a.every((size, i) => size === b[i]));
 }
 
 /** A value in another element type. */
@@ -71,16 +71,23 @@ export function cast(value: Value, dtype: ElementType): Value {
  *
  * @throws Error where they do not broadcast.
  */
-export function broadcastShape(shapes: readonly (readonly number[])[]): number[] {
-  const rank = Math.max(...shapes.map((shape) => shape.length));
-  return Array.from({ length: rank }, (_, i) => {
-    const sizes = shapes.map((shape) => shape[shape.length - rank + i] ?? 1);
-    const size = sizes.find((size) => size !== 1) ?? 1;
-    if (sizes.every((other) => other === 1 || other === size)) return size;
-    throw new Error(
-      `onnxruntime: shapes must broadcast, got ${shapes.map((shape) => `[${shape}]`).join(' and ')}`,
-    );
-  });
+export function broadcastShape(shapes: readonly (readonly number[])[]): readonly number[] {
+  let result = shapes[0]!;
+  for (const shape of shapes) {
+    if (sameShape(shape, result)) continue;
+    const rank = Math.max(result.length, shape.length);
+    const joint: number[] = [];
+    for (let i = 0; i < rank; i++) {
+      const [a, b] = [result[result.length - rank + i] ?? 1, shape[shape.length - rank + i] ?? 1];
+      if (a !== b && a !== 1 && b !== 1) {
+        const given = shapes.map((shape) => `[${shape}]`).join(' and ');
+        throw new Error(`onnxruntime: shapes must broadcast, got ${given}`);
+      }
+      joint.push(a === 1 ? b : a);
+    }
+    result = joint;
+  }
+  return result;
 }
 
 /** Appends an elementwise operator: its operands broadcast, its output has `dtype` or the first operand's. */
@@ -93,9 +100,7 @@ export function elementwise(
 ): Value {
   const sunk = beneathTranspose(operands);
   const inputs = sunk?.operands ?? operands;
-  const values = inputs.filter(
-    (operand): operand is Value => operand !== undefined && !isConstant(operand),
-  );
+  const values = inputs.filter(isValue);
   const shape = broadcastShape(values.map((value) => value.shape));
   const result = emit(op, inputs, { shape, dtype: dtype ?? values[0]!.dtype }, attributes, domain);
   return sunk === undefined ? result : transpose(result, sunk.perm);
@@ -108,14 +113,12 @@ export function elementwise(
 function beneathTranspose(
   operands: readonly Operand[],
 ): { operands: readonly Operand[]; perm: readonly number[] } | undefined {
-  const values = operands.filter(
-    (operand): operand is Value => operand !== undefined && !isConstant(operand),
-  );
+  const values = operands.filter(isValue);
   const perm = values.map(transposedView).find((view) => view !== undefined)?.perm;
   if (perm === undefined || values.some((value) => value.shape.length > perm.length))
     return undefined;
   const turned = operands.map((operand) =>
-    operand === undefined || isConstant(operand) ? operand : beforeTranspose(operand, perm),
+    isValue(operand) ? beforeTranspose(operand, perm) : operand,
   );
   return turned.includes(NOT_FREE) ? undefined : { operands: turned as Operand[], perm };
 }
