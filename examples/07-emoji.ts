@@ -12,6 +12,10 @@ import { emojiModel } from './emoji/model.js';
 
 const goal = 0.83;
 const seed = Number(process.argv[2] ?? 1);
+if (!Number.isInteger(seed)) {
+  console.error(`The seed is a whole number, got ${process.argv[2]}`);
+  process.exit(2);
+}
 const outputDir = fileURLToPath(new URL('results/emoji', import.meta.url));
 const start = Date.now();
 

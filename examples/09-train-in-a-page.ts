@@ -15,5 +15,9 @@ const bundle = await context({
   logLevel: 'error',
 });
 const port = Number(process.argv[2] ?? 8009);
+if (!Number.isInteger(port)) {
+  console.error(`The port is a whole number, got ${process.argv[2]}`);
+  process.exit(2);
+}
 await bundle.serve({ servedir: folder, host: '127.0.0.1', port });
 console.log(`The page is at http://127.0.0.1:${port}/ (Ctrl-C ends it)`);

@@ -96,7 +96,7 @@ export type {
 } from './encoders/encoder.js';
 
 // Fusions
-export { createFusion, fusionTypes, registerFusion } from './fusion/index.js';
+export { checkFusion, createFusion, fusionTypes, registerFusion } from './fusion/index.js';
 export type { FusionFactory } from './fusion/index.js';
 export { Fusion, modes } from './fusion/fusion.js';
 export type {

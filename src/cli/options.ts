@@ -40,19 +40,25 @@ export function optionalText(value: string, help: string): Option<string> {
 }
 
 /** A name, or a JSON object; as it was given. */
-export function nameOrJson(value: string, help: string): Option<string> {
+export function nameOrJson(
+  value: string,
+  help: string,
+  check: (meant: string | object) => void,
+): Option<string> {
   const read = (raw: string, name: string): string => {
-    if (!raw.trimStart().startsWith('{')) return nonEmpty(raw, name);
-    try {
-      JSON.parse(raw);
-      return raw;
-    } catch (error) {
-      throw new InputError(
-        `${name} is a name or a JSON object, got '${raw}' (${messageOf(error)})`,
-      );
-    }
+    check(meantBy(raw, name));
+    return raw;
   };
   return { value, help, read };
+}
+
+function meantBy(raw: string, name: string): string | object {
+  if (!raw.trimStart().startsWith('{')) return nonEmpty(raw, name);
+  try {
+    return JSON.parse(raw) as object;
+  } catch (error) {
+    throw new InputError(`${name} is a name or a JSON object, got '${raw}' (${messageOf(error)})`);
+  }
 }
 
 /** A finite number from `minimum` to `maximum`, both allowed. */

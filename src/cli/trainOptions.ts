@@ -1,5 +1,5 @@
-import { InputError } from '../index.js';
-import type { LoraTraining, TrainingOptions } from '../index.js';
+import { InputError, checkFusion } from '../index.js';
+import type { FusionConfig, LoraTraining, TrainingOptions } from '../index.js';
 import { dataOptions, labelOptions } from './data.js';
 import { engineOptions } from './engine.js';
 import {
@@ -44,6 +44,7 @@ export const modelOptions = {
   fusion: nameOrJson(
     'NAME|JSON',
     'How features are joined: mlp (default), late, gmu and others, or with options {"type":"gmu",...}: docs/fusions.md',
+    (fusion) => checkFusion(fusion as string | FusionConfig),
   ),
   hiddenSize: integer("The width of the fusion's hidden layer (default 512)"),
 };

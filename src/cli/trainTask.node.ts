@@ -115,7 +115,7 @@ function requireSame(record: TrainRecord, given: TrainValues): void {
 async function requireFiles({ train, folder, values: { val, exclude } }: TrainTask): Promise<void> {
   const files = { 'train FILE': train, '--val FILE': val, '--exclude FILE': exclude };
   for (const [how, path] of Object.entries(files)) {
-    if (path === undefined || (await exists(path))) continue;
+    if (path === undefined || isAddress(path) || (await exists(path))) continue;
     throw new InputError(
       `train: ${path}, which the run of ${folder} reads, is not there; name it again (${how})`,
     );
@@ -129,8 +129,7 @@ export async function recordOf({ train, folder, values }: TrainTask): Promise<Tr
   for (const key of pathOptions) {
     let value = values[key] as string | undefined;
     // What is left out may be named as it lies beside the rows.
-    if (value && key === 'exclude' && !(await exists(value)))
-      value = resolve(dirname(train), value);
+    if (value && key === 'exclude' && !(await exists(value))) value = besideOf(train, value);
     if (value && (dataOptions.includes(key) || (await exists(value))))
       paths[key] = fromFolder(folder, value);
   }
@@ -208,19 +207,33 @@ async function readRecord(path: string, without: string): Promise<TrainRecord> {
 
 /** A record with its paths as they are from here; what is no path, such as a hub id, stays. */
 export async function located(record: TrainRecord, folder: string): Promise<TrainRecord> {
-  const found: Record<string, string> = { train: resolve(folder, record.train) };
+  const found: Record<string, string> = { train: inFolder(folder, record.train) };
   for (const key of pathOptions) {
     const value = record[key] as string | undefined;
     if (!value) continue;
-    const path = resolve(folder, value);
+    const path = inFolder(folder, value);
     if (dataOptions.includes(key) || (await exists(path))) found[key] = path;
   }
   return { ...record, ...found };
 }
 
 function fromFolder(folder: string, path: string): string {
+  if (isAddress(path)) return path;
   return relative(resolve(folder), resolve(path)).replaceAll('\\', '/');
 }
+
+function inFolder(folder: string, path: string): string {
+  return isAddress(path) ? path : resolve(folder, path);
+}
+
+/** What a name means that is seen from where a file lies. */
+function besideOf(file: string, name: string): string {
+  if (isAddress(name)) return name;
+  return isAddress(file) ? new URL(name, file).href : resolve(dirname(file), name);
+}
+
+/** Rows may come from a web server as well, wherever the run folder is. */
+const isAddress = (path: string): boolean => /^https?:/i.test(path);
 
 async function freeFolder(): Promise<string> {
   const taken = new Set(await readdir('results').catch(() => []));

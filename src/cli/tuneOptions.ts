@@ -45,10 +45,12 @@ const fusions = ['mlp', 'attention', 'gmu', 'film', 'mlb', 'late'];
 
 /** What is tried by default; `null` leaves an option to its default. What was given is not tried. */
 export function defaultSpace(fixed: TrainValues): SearchSpace {
+  // Where no encoder is ever trained, the head's rate is all there is.
+  const headAlone = fixed.freeze === 'both' && !fixed.freezeEpochs && !fixed.unfreeze;
   const space: SearchSpace = fixed.scratch
     ? { learningRate: { min: 1e-4, max: 1e-2, log: true }, fusion: fusions }
     : {
-        learningRate: { min: 5e-6, max: 1e-4, log: true },
+        ...(headAlone ? {} : { learningRate: { min: 5e-6, max: 1e-4, log: true } }),
         headLearningRate: { min: 1e-4, max: 3e-3, log: true },
         fusion: fusions,
         freeze: [null, 'image', 'both'],

@@ -119,7 +119,12 @@ export function createFusion(
   return entryOf(config).make(sizes, scope, asConfig(config));
 }
 
-/** Refuses what `createFusion` would, before anything is made. @throws InputError as that */
+/**
+ * Refuses a fusion whose name or options `createFusion` would refuse, before anything is made. What is registered by
+ * `registerFusion` checks its own options when it is made.
+ *
+ * @throws InputError listing the known names, or naming every option that is unknown or out of its range.
+ */
 export function checkFusion(config: string | FusionConfig): void {
   entryOf(config).complete?.(asConfig(config));
 }

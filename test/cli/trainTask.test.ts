@@ -73,6 +73,8 @@ describe('what else the trainer is told', () => {
     expect(read('gmu')).toBe('gmu');
     expect(read('{"type":"mlb","dim":64}')).toBe('{"type":"mlb","dim":64}');
     expect(() => read('{"type":')).toThrow('--fusion is a name or a JSON object');
+    expect(() => read('gmo')).toThrow("unknown type 'gmo'; known are mlp");
+    expect(() => read('{"type":"mlb","dim":0}')).toThrow('dim');
   });
 });
 
@@ -111,6 +113,20 @@ describe('--config', () => {
       val: '../rows.csv',
       train: '../rows.csv',
     });
+  });
+
+  it('leaves addresses as they are, and finds there what was named as it lies beside the rows', async () => {
+    const rows = 'https://example.org/data/rows.csv';
+    const out = join(folder, 'run');
+    const values = { val: 'http://example.org/val.csv', exclude: 'old.csv', noReport: true };
+    const record = await recordOf(await newTask(rows, { ...values, out }));
+    const exclude = 'https://example.org/data/old.csv';
+    expect(record).toEqual({ ...values, train: rows, exclude });
+    await write(record);
+    const given = { train: undefined, values: { config: file() } };
+    expect(await withConfig(given)).toEqual({ train: rows, values: { ...values, exclude } });
+    const resumed = await resumedTask(undefined, { resume: out });
+    expect(resumed).toMatchObject({ train: rows, values: { ...values, exclude } });
   });
 
   it('refuses a file that is none of train, and options that are none', async () => {

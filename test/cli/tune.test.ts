@@ -1,5 +1,7 @@
 import { appendFile, readFile, readdir, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { TrainValues } from '../../src/cli/trainOptions.js';
+import { defaultSpace } from '../../src/cli/tuneOptions.js';
 import { bertresnet, makeWorkspace } from './workspace.js';
 import type { Listener, Outcome, Workspace } from './workspace.js';
 
@@ -143,6 +145,21 @@ describe('tune', () => {
       [path('train.csv'), '--out', path('x'), '--space', path('odd.json')],
       "got 'ferment'",
     );
-    expect((await readdir(path())).filter((name) => name !== 'odd.json')).toEqual(before);
+    await writeFile(path('unknown.json'), '{"fusion": ["mlp", "gmo"]}');
+    await refused(
+      [path('train.csv'), '--out', path('x'), '--space', path('unknown.json')],
+      "unknown type 'gmo'",
+    );
+    const written = ['odd.json', 'unknown.json'];
+    expect((await readdir(path())).filter((name) => !written.includes(name))).toEqual(before);
+  });
+
+  it('tries what has an effect by default', () => {
+    const tried = (fixed: TrainValues) => Object.keys(defaultSpace(fixed));
+    expect(tried({})).toEqual(['learningRate', 'headLearningRate', 'fusion', 'freeze']);
+    expect(tried({ freeze: 'both' })).toEqual(['headLearningRate', 'fusion']);
+    expect(tried({ freeze: 'both', freezeEpochs: 1 })).toContain('learningRate');
+    expect(tried({ freeze: 'both', scratch: true })).toEqual(['learningRate', 'fusion']);
+    expect(tried({ fusion: 'max', learningRate: 1e-4 })).toEqual(['headLearningRate', 'freeze']);
   });
 });
