@@ -320,6 +320,12 @@ const cases: Case[] = [
       [[2, 13, 14, 3], [3, 5, 3, 2], 1, 'valid', 1],
       [[2, 12, 12, 2], [3, 3, 2, 3], 1, 3, 1],
       [[2, 11, 8, 3], [1, 1, 3, 4], [2, 3], 'valid', 1],
+      // Many channels: the gradient of the filter is a product for each picture, and for each tap where maps are small.
+      [[2, 9, 8, 16], [3, 3, 16, 4], 1, 'same', 1],
+      [[1, 12, 11, 17], [2, 3, 17, 5], 1, 'valid', 1],
+      [[3, 10, 9, 16], [4, 5, 16, 3], 1, 2, 1],
+      [[2, 9, 13, 18], [1, 4, 18, 3], 1, 'same', 1],
+      [[2, 4, 3, 32], [3, 3, 32, 16], 1, 'same', 1],
     ] as [Shape, Shape, number | [number, number], 'same' | 'valid' | number, number][]
   ).map(([x, w, strides, pad, dilations]): Case => ({
     name: `conv2d ${JSON.stringify([x, w, strides, pad, dilations])}`,

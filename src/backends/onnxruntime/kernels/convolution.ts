@@ -1,19 +1,12 @@
 import { backend_util } from '@tensorflow/tfjs-core';
-import { emit, isEmpty, sizeOf } from '../graph.js';
+import { emit, sizeOf } from '../graph.js';
 import type { Attribute, Value } from '../graph.js';
-import { reshape, sameShape, transpose, TO_NCHW, TO_NHWC, TO_OIHW } from '../layout.js';
-import { constantOf } from './creation.js';
+import { sameShape, transpose, TO_NCHW, TO_NHWC, TO_OIHW } from '../layout.js';
 import type { Lowering, LoweringTable } from './lowering.js';
-import { finishFused, matMul } from './matrix.js';
+import { finishFused } from './matrix.js';
 import type { FusedAttributes } from './matrix.js';
-import {
-  convolvePoints,
-  isPointwise,
-  pointsFilterGradient,
-  pointsInputGradient,
-  toRows,
-} from './pointwise.js';
-import { concat, pad, slice } from './shape.js';
+import { convolvePoints, isPointwise, pointsInputGradient } from './pointwise.js';
+import { pad, slice } from './shape.js';
 
 /** What TensorFlow.js says of a convolution. */
 export interface ConvAttributes {
@@ -92,7 +85,7 @@ export function fromNchw(value: Value, info: ConvInfo): Value {
   return info.dataFormat === 'channelsLast' ? transpose(value, TO_NHWC) : value;
 }
 
-function toNhwc(value: Value, info: ConvInfo): Value {
+export function toNhwc(value: Value, info: ConvInfo): Value {
   return info.dataFormat === 'channelsLast' ? value : transpose(value, TO_NHWC);
 }
 
@@ -169,57 +162,6 @@ export function unreached(info: ConvInfo): [number, number] {
   return [info.inHeight - reachedRows, info.inWidth - reachedColumns];
 }
 
-/** Below this many input channels the gradient of the filter is a convolution, above a product for each tap. */
-const FEW_CHANNELS = 16;
-
-/**
- * The gradient of the filter: for each tap, the product of the gradient with the part of the picture that the tap
- * saw, which is faster than to express it as a Conv where there are channels enough.
- */
-const Conv2DBackpropFilter: Lowering<ConvAttributes & { filterShape: number[] }> = (
-  { x, dy },
-  attributes,
-) => {
-  const info = infoOfResult(dy!.shape, attributes, (given) =>
-    convInfo(x!.shape, attributes.filterShape, given),
-  );
-  const { filterHeight, filterWidth, inChannels, outChannels } = info;
-  if (isEmpty(dy!)) return constantOf(0, attributes.filterShape, 'float32');
-  if (isPointwise(info)) return pointsFilterGradient(x!, dy!, info);
-  if (inChannels < FEW_CHANNELS) return convolveForFilter(x!, dy!, info);
-  const gradient = toRows(toNhwc(dy!, info), outChannels);
-  const taps = tapsOf(toNhwc(x!, info), info).map((tap) => toRows(tap, inChannels));
-  const products = taps.map((tap) =>
-    reshape(matMul(gradient, tap, true, false), [1, outChannels, inChannels]),
-  );
-  const hwoi = reshape(concat(products, 0), [filterHeight, filterWidth, outChannels, inChannels]);
-  return transpose(hwoi, [0, 1, 3, 2]);
-};
-
-/** The channels become the batch: the picture is convolved with the gradient, whose pixels lie a stride apart. */
-function convolveForFilter(x: Value, dy: Value, info: ConvInfo): Value {
-  const { filterHeight, filterWidth, inChannels, outChannels } = info;
-  const perChannel = transpose(toNchw(x, info), [1, 0, 2, 3]); // [in, batch, height, width]
-  const kernel = transpose(toNchw(dy, info), [1, 0, 2, 3]); // [out, batch, height, width]
-  const { top, left, bottom, right } = info.padInfo;
-  const [restHeight, restWidth] = unreached(info);
-  const shape = [
-    inChannels,
-    outChannels,
-    filterHeight + Math.floor(restHeight / info.dilationHeight),
-    filterWidth + Math.floor(restWidth / info.dilationWidth),
-  ];
-  const window = {
-    kernel_shape: [info.outHeight, info.outWidth],
-    strides: [info.dilationHeight, info.dilationWidth],
-    pads: [top, left, bottom, right],
-    dilations: [info.strideHeight, info.strideWidth],
-  };
-  const whole = emit('Conv', [perChannel, kernel], { shape, dtype: 'float32' }, window);
-  const end = [inChannels, outChannels, filterHeight, filterWidth];
-  return transpose(slice(whole, [0, 0, 0, 0], end), [2, 3, 0, 1]); // [in, out, h, w] to HWIO
-}
-
 /**
  * What each position of the filter sees of a picture, [batch, outHeight, outWidth, inChannels] each.
  *
@@ -260,7 +202,6 @@ const FusedConv2D: Lowering<ConvAttributes & FusedAttributes> = (inputs, attribu
 /** Kernels that convolve. */
 export const convolutionKernels: LoweringTable = {
   Conv2D,
-  Conv2DBackpropFilter,
   Conv2DBackpropInput,
   FusedConv2D,
 };

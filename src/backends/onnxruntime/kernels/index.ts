@@ -13,6 +13,7 @@ import { elementwiseKernels } from './elementwise.js';
 import { exactKernels } from './exact.js';
 import { runNow } from './fallback.js';
 import type { KernelCall } from './fallback.js';
+import { filterGradientKernels } from './filterGradient.js';
 import { gatherKernels } from './gather.js';
 import { hostKernels, immediateKernels } from './host.js';
 import type { Lowering, LoweringTable } from './lowering.js';
@@ -38,6 +39,7 @@ export const lowerings: LoweringTable = {
   ...depthwiseKernels,
   ...elementwiseKernels,
   ...exactKernels,
+  ...filterGradientKernels,
   ...gatherKernels,
   ...hostKernels,
   ...matrixKernels,
