@@ -1,5 +1,5 @@
 import type { Attribute, Constant } from '../backends/onnxruntime/graph.js';
-import type { ProgramNode } from '../backends/onnxruntime/program.js';
+import type { NamedConstant, ProgramNode } from '../backends/onnxruntime/program.js';
 import { InputError } from '../errors.js';
 import { formulaOf, isFixed } from './sizes.js';
 import type { Formula, Point, Series } from './sizes.js';
@@ -11,8 +11,6 @@ export type DynamicAxis = 'batch' | 'length';
 export type AxisSources = Readonly<
   Partial<Record<DynamicAxis, readonly [input: string, axis: number]>>
 >;
-
-type NamedConstant = Constant & { readonly name: string };
 
 /** Appends the nodes and constants of a graph; equal constants and equal shapes are there once. */
 export class Emitter {

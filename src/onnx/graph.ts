@@ -8,7 +8,7 @@ import type {
   Value,
 } from '../backends/onnxruntime/graph.js';
 import { topologicalOrder } from '../backends/onnxruntime/plan.js';
-import type { ProgramNode } from '../backends/onnxruntime/program.js';
+import type { NamedConstant, ProgramNode } from '../backends/onnxruntime/program.js';
 import type { Recording } from '../backends/onnxruntime/recorder.js';
 import { InputError } from '../errors.js';
 import { Emitter } from './emitter.js';
@@ -27,7 +27,7 @@ export interface FixedTensor {
 /** What a graph is made of; the values that nothing makes are inputs and parameters, by their names. */
 export interface Graph {
   readonly nodes: readonly ProgramNode[];
-  readonly constants: readonly (Constant & { readonly name: string })[];
+  readonly constants: readonly NamedConstant[];
   readonly tensors: readonly FixedTensor[];
   /** The names of inputs and parameters that the graph reads. */
   readonly read: ReadonlySet<string>;

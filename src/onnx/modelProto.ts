@@ -1,8 +1,8 @@
 import { dataTypes } from '../backends/onnxruntime/graph.js';
-import type { Constant, DType } from '../backends/onnxruntime/graph.js';
+import type { DType } from '../backends/onnxruntime/graph.js';
 import { writeNode, writeTensor, writeValueInfo } from '../backends/onnxruntime/onnx.js';
 import type { OpenSpec } from '../backends/onnxruntime/onnx.js';
-import type { ProgramNode } from '../backends/onnxruntime/program.js';
+import type { NamedConstant, ProgramNode } from '../backends/onnxruntime/program.js';
 import { ProtobufWriter } from '../protobuf.js';
 
 // The fields and their numbers are those of onnx.proto3, https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3.
@@ -31,7 +31,7 @@ export interface ModelDescription {
   readonly inputs: readonly OpenSpec[];
   readonly outputs: readonly OpenSpec[];
   readonly nodes: readonly ProgramNode[];
-  readonly constants: readonly (Constant & { readonly name: string })[];
+  readonly constants: readonly NamedConstant[];
   readonly weights: readonly Weight[];
   /** What a reader finds as custom metadata. */
   readonly metadata: Readonly<Record<string, string>>;

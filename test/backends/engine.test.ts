@@ -4,7 +4,11 @@ import fc from 'fast-check';
 import { registerOnnxRuntime } from '../../src/backends/onnxruntime/index.js';
 import type { OnnxRuntimeBackend } from '../../src/backends/onnxruntime/backend.js';
 import { Value, emit, scalar } from '../../src/backends/onnxruntime/graph.js';
-import { transpose, transposedView } from '../../src/backends/onnxruntime/layout.js';
+import {
+  broadcastShape,
+  transpose,
+  transposedView,
+} from '../../src/backends/onnxruntime/layout.js';
 import { plan } from '../../src/backends/onnxruntime/plan.js';
 import { printProgram } from '../../src/backends/onnxruntime/program.js';
 import { PromiseCache } from '../../src/backends/onnxruntime/cache.js';
@@ -278,6 +282,24 @@ describe('programs', () => {
       key(emit('Mul', [x(), scalar(0)], x())),
     );
     expect(key(transpose(x(), [1, 0]))).not.toBe(key(double(x())));
+  });
+
+  test('shapes broadcast as those of TensorFlow.js do, and are refused where they do not', () => {
+    const shape = fc.array(fc.constantFrom<number[]>(0, 1, 1, 2, 3), { maxLength: 4 });
+    fc.assert(
+      fc.property(shape, shape, shape, (a, b, c) => {
+        const { assertAndGetBroadcastShape } = tf.backend_util;
+        let expected: number[];
+        try {
+          expected = assertAndGetBroadcastShape(assertAndGetBroadcastShape(a, b), c);
+        } catch {
+          expect(() => broadcastShape([a, b, c])).toThrow('shapes must broadcast');
+          return;
+        }
+        expect(broadcastShape([a, b, c])).toEqual(expected);
+      }),
+    );
+    expect(broadcastShape([])).toEqual([]);
   });
 
   test('transposes that cancel vanish, and are composed otherwise', () => {

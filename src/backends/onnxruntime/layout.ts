@@ -72,7 +72,7 @@ export function cast(value: Value, dtype: ElementType): Value {
  * @throws Error where they do not broadcast.
  */
 export function broadcastShape(shapes: readonly (readonly number[])[]): readonly number[] {
-  let result = shapes[0]!;
+  let result = shapes[0] ?? [];
   for (const shape of shapes) {
     if (sameShape(shape, result)) continue;
     const rank = Math.max(result.length, shape.length);

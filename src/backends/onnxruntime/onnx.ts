@@ -1,6 +1,6 @@
 import { dataTypes } from './graph.js';
 import type { Attribute, Constant } from './graph.js';
-import type { NamedSpec, Program, ProgramNode } from './program.js';
+import type { NamedConstant, NamedSpec, Program, ProgramNode } from './program.js';
 import { ProtobufWriter } from '../../protobuf.js';
 
 // Field numbers and enumerations are those of onnx.proto3, https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3.
@@ -53,7 +53,7 @@ function writeAttribute(message: ProtobufWriter, name: string, value: Attribute)
 /** Writes a TensorProto with its data in it. */
 export function writeTensor(
   message: ProtobufWriter,
-  { name, dtype, shape, data }: Constant & { name: string },
+  { name, dtype, shape, data }: NamedConstant,
 ): void {
   message.ints(1, shape).int(2, dataTypes[dtype]).string(8, name).bytes(9, rawBytes(dtype, data));
 }

@@ -43,7 +43,7 @@ function settle(variable: TypedArray): readonly [Float32Array, Float32Array, Flo
   const [p, m, v, gradient] = settled ?? [1, 2, 3].map(() => new Float32Array(length));
   if (gradient !== undefined) places.add(gradient);
   p!.set(variable);
-  // Zeros already; but memory that is first read and then written is mapped twice, which takes longer than a step.
+  // Zeros already; but the system maps memory that is first read and then written twice, and that takes longer.
   m!.fill(0);
   v!.fill(0);
   return [p!, m!, v!];
