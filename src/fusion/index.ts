@@ -135,6 +135,11 @@ function asConfig(config: string | FusionConfig): FusionConfig {
 
 function entryOf(config: string | FusionConfig): Entry {
   const { type } = asConfig(config);
+  if (typeof type !== 'string') {
+    throw new InputError(
+      `fusion: options need the fusion's name as well, as in {"type":"gmu"}, got ${JSON.stringify(config)}`,
+    );
+  }
   const found = registry.get(type);
   if (found !== undefined) return found;
   throw new InputError(

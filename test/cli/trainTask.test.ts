@@ -75,6 +75,7 @@ describe('what else the trainer is told', () => {
     expect(() => read('{"type":')).toThrow('--fusion is a name or a JSON object');
     expect(() => read('gmo')).toThrow("unknown type 'gmo'; known are mlp");
     expect(() => read('{"type":"mlb","dim":0}')).toThrow('dim');
+    expect(() => read('{"dim":3}')).toThrow('name as well, as in {"type":"gmu"}, got {"dim":3}');
   });
 });
 
