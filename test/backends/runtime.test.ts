@@ -30,7 +30,7 @@ const feed = (name: string, data: TypedArray, dtype: DType = 'float32'): Feed =>
 describe('the native runtime', () => {
   test('writes outputs into the arrays that it is given, and copies none', async () => {
     const runtime = await loadRuntime();
-    const executable = await runtime.compile(toOnnx(program), ['y', 'z'], 0);
+    const executable = await runtime.compile(toOnnx(program), ['y', 'z'], { kept: 0, plan: 0 });
     expect(executable.writesInto).toBe(true);
     const x = new Float32Array(size).fill(3);
     const memory = new WebAssembly.Memory({ initial: 1025, maximum: 1025 });
@@ -51,7 +51,7 @@ describe('the native runtime', () => {
 
   test('says what failed', async () => {
     const runtime = await loadRuntime();
-    const executable = await runtime.compile(toOnnx(program), ['y', 'z'], 0);
+    const executable = await runtime.compile(toOnnx(program), ['y', 'z'], { kept: 0, plan: 0 });
     const into = ['y', 'z'].map((name) => feed(name, new Float32Array(size)));
     await expect(executable.run([feed('x', new Float32Array(4))], into)).rejects.toThrow(
       /invalid dimensions/i,

@@ -5,6 +5,7 @@ import { Execution } from '../../src/backends/onnxruntime/execution.js';
 import { Value, beginSegment, emit } from '../../src/backends/onnxruntime/graph.js';
 import { plan } from '../../src/backends/onnxruntime/plan.js';
 import type { Program } from '../../src/backends/onnxruntime/program.js';
+import type { MemoryUse } from '../../src/backends/onnxruntime/runtime.js';
 import { workingSet } from '../../src/backends/onnxruntime/workingSet.js';
 
 const spec = (name: string, size = 10, dtype: 'float32' | 'bool' = 'float32') => ({
@@ -88,25 +89,26 @@ describe('workingSet', () => {
   });
 });
 
-describe('Execution.worthKeeping', () => {
+describe('Execution.memoryOf', () => {
   const negative = (value: Value): Value => emit('Neg', [value], value);
-  /** Of the first of so many equal programs. */
-  const worth = (count: number): number => {
+  /** Of the first of so many equal programs, each with one output. */
+  const memoryOf = (count: number): MemoryUse => {
     const roots = Array.from({ length: count }, () => {
       beginSegment();
       return negative(negative(Value.of(new Float32Array(10), [10], 'float32')));
     });
     const steps = plan(roots).filter((step) => step.kind === 'program');
     expect(steps).toHaveLength(count);
-    return new Execution(steps, () => false).worthKeeping(steps[0]!.program);
+    return new Execution(steps, () => false).memoryOf(steps[0]!.program);
   };
 
   it('has a program keep its memory where it does most of the work', () => {
-    expect(worth(1)).toBe(40);
-    expect(worth(2)).toBe(40);
+    expect(memoryOf(1)).toEqual({ kept: 40, plan: 80 });
+    expect(memoryOf(2)).toEqual({ kept: 40, plan: 120 });
   });
 
-  it('has programs that are many share theirs', () => expect(worth(3)).toBe(0));
+  it('has programs that are many share theirs', () =>
+    expect(memoryOf(3)).toEqual({ kept: 0, plan: 160 }));
 });
 
 describe('Arenas', () => {
@@ -124,11 +126,44 @@ describe('Arenas', () => {
             gone?.release(); // A second time changes nothing.
           }
           const room = sum() + bytes <= 100;
-          const { kept, release } = arenas.open(bytes);
+          const { kept, release } = arenas.open({ kept: bytes, plan: bytes });
           expect(kept).toBe(bytes > 0 && room);
           if (kept) open.push({ bytes, release });
         }
       }),
     );
+  });
+
+  /** Shared memory that notes what it is asked for. */
+  const sharedMemory = (isThere: boolean) => {
+    const calls: (number | 'release')[] = [];
+    const reserve = (bytes: number) => calls.push(bytes) > 0 && isThere;
+    return { calls, reserve, release: () => void calls.push('release') };
+  };
+  const [small, large] = [
+    { kept: 10, plan: 10 },
+    { kept: 10, plan: 2 ** 24 },
+  ];
+
+  it('have large programs compute in shared memory until the last of them is gone', () => {
+    const shared = sharedMemory(true);
+    const arenas = new Arenas(15, shared);
+    expect(arenas.open(small).kept).toBe(true);
+    const [first, second] = [arenas.open(large), arenas.open(large)];
+    expect([first.kept, second.kept]).toEqual([false, false]);
+    first.release();
+    first.release();
+    expect(shared.calls).toEqual([large.plan, large.plan]);
+    second.release();
+    expect(shared.calls).toEqual([large.plan, large.plan, 'release']);
+  });
+
+  it('let a program keep its own where none can be shared', () => {
+    const shared = sharedMemory(false);
+    const arenas = new Arenas(15, shared);
+    const first = arenas.open(large);
+    expect([first.kept, arenas.open(large).kept]).toEqual([true, false]);
+    first.release();
+    expect(shared.calls).toEqual([large.plan, large.plan]);
   });
 });

@@ -1,33 +1,67 @@
+import type { MemoryUse } from './runtime.js';
+
 /** Memory that a program holds from run to run. */
 export interface Arena {
-  /** Whether it holds any. */
+  /** Whether it holds any of its own. */
   readonly kept: boolean;
   /** Says that the program is gone. */
   release(): void;
 }
 
+/** Memory that stays with the process, for all programs. */
+export interface SharedMemory {
+  /** Sees to it that so many bytes stay; false where that cannot be. */
+  reserve(bytes: number): boolean;
+  /** Gives them back. */
+  release(): void;
+}
+
+/** Below this many bytes memory is not worth sharing: allocators keep that much by themselves. */
+const SMALL = 2 ** 23;
+
 /**
- * Decides which programs keep the memory that they compute in. Fresh memory is brought in and cleared page by page by
- * the system with every run, which in a training step takes a tenth of the time; but what a program keeps no other one
- * can use, so together they keep no more than a limit.
+ * Decides which memory programs compute in. Fresh memory is brought in and cleared page by page by the system with every
+ * run, which in a training step takes a tenth of the time and more. So it stays with the process, for one program
+ * after another; where that cannot be, programs keep some for themselves, but what one keeps no other one can
+ * use, so together they keep no more than a limit.
  */
 export class Arenas {
   #kept = 0;
+  /** The programs that compute in shared memory. */
+  #sharing = 0;
 
-  /** @param limit bytes */
-  constructor(private readonly limit: number) {}
+  /**
+   * @param limit bytes that programs keep for themselves
+   * @param shared where there is such memory
+   */
+  constructor(
+    private readonly limit: number,
+    private readonly shared?: SharedMemory,
+  ) {}
 
-  /** @param bytes what the program needs beyond its inputs and outputs; 0 where it is not worth keeping */
-  open(bytes: number): Arena {
-    const kept = bytes > 0 && this.#kept + bytes <= this.limit;
-    let held = kept ? bytes : 0;
+  /** What a program that uses so much memory may hold. */
+  open({ kept, plan }: MemoryUse): Arena {
+    if (plan >= SMALL && this.shared?.reserve(plan) === true) return this.#share();
+    const isKept = kept > 0 && this.#kept + kept <= this.limit;
+    const held = isKept ? kept : 0;
     this.#kept += held;
-    return {
-      kept,
-      release: () => {
-        this.#kept -= held;
-        held = 0;
-      },
-    };
+    return { kept: isKept, release: once(() => (this.#kept -= held)) };
   }
+
+  #share(): Arena {
+    this.#sharing++;
+    const release = () => {
+      if (--this.#sharing === 0) this.shared!.release();
+    };
+    return { kept: false, release: once(release) };
+  }
+}
+
+/** The same, done the first time only. */
+function once(work: () => void): () => void {
+  let isDone = false;
+  return () => {
+    if (!isDone) work();
+    isDone = true;
+  };
 }

@@ -3,7 +3,8 @@ import type { TypedArray } from './graph.js';
 /** Below this many bytes the garbage collector may have the array: it costs more to hand it over. */
 const SMALL = 65536;
 
-let nowhere: MessagePort | undefined;
+/** A port frees what comes only once the event loop has closed its other end: so it is opened early. */
+const nowhere = openNowhere();
 
 /**
  * Frees an array's memory now: what a step leaves behind (all gradients, for one) would otherwise lie about until
@@ -12,7 +13,6 @@ let nowhere: MessagePort | undefined;
  */
 export function discard({ buffer, byteLength }: TypedArray): void {
   if (byteLength < SMALL || buffer.byteLength !== byteLength) return;
-  nowhere ??= openNowhere();
   nowhere.postMessage(undefined, [buffer as ArrayBuffer]);
 }
 

@@ -2,13 +2,14 @@ import type { BackendValues } from '@tensorflow/tfjs-core';
 import type { HostNode, Value } from './graph.js';
 import type { Step } from './plan.js';
 import type { Program } from './program.js';
-import { workingSet } from './workingSet.js';
+import type { MemoryUse } from './runtime.js';
+import { byteLength, workingSet } from './workingSet.js';
 
 /** A plan on its way. Whoever comes next goes on where the one before has stopped, which then finds nothing to do. */
 export class Execution {
   #next = 0;
   readonly #free: ReadonlyMap<Step, readonly boolean[]>;
-  /** What a program makes for work on the host alone, and that work. */
+  /** What is made for work on the host alone, and that work. */
   readonly #readers = new Map<Value, HostNode>();
 
   /**
@@ -40,21 +41,26 @@ export class Execution {
     }
   }
 
-  /** The arrays that work on the host, the last to read a value that is made now, reads with it. */
-  readWith(value: Value): BackendValues[] {
-    const { inputs = [] } = this.#readers.get(value) ?? {};
-    return inputs.flatMap(({ buffer }) => (buffer === undefined ? [] : [buffer]));
+  /** Where the work on the host that reads a value last would have it. */
+  placeOf(value: Value): Float32Array | undefined {
+    return this.#readers.get(value)?.placeOf?.(value);
   }
 
   /**
-   * The memory that a program should keep from run to run, in bytes: what it works in, where that is half of what the
-   * whole plan works in or more. Programs that are many and run one after another had better share theirs.
+   * What a program needs of memory. It should keep what it works in where that is half of what the whole plan works in or
+   * more: programs that are many and run one after another had better share theirs.
    */
-  worthKeeping(program: Program): number {
+  memoryOf(program: Program): MemoryUse {
     const own = workingSet(program);
-    let all = 0;
-    for (const step of this.steps) if (step.kind === 'program') all += workingSet(step.program);
-    return 2 * own >= all ? own : 0;
+    let [all, most, outputs] = [0, 0, 0];
+    for (const step of this.steps) {
+      if (step.kind === 'host') continue;
+      const works = workingSet(step.program);
+      all += works;
+      most = Math.max(most, works);
+      for (const output of step.outputs) outputs += byteLength(output);
+    }
+    return { kept: 2 * own >= all ? own : 0, plan: most + outputs };
   }
 
   /** What is to be done now; undefined at the end. */

@@ -171,8 +171,8 @@ export class Executor {
     const { program, fingerprint } = run.step;
     this.observer?.onCompile?.(program, fingerprint);
     const started = performance.now();
-    const kept = execution.worthKeeping(program);
-    const executable = await runtime.compile(toOnnx(program), namesOf(program), kept);
+    const memory = execution.memoryOf(program);
+    const executable = await runtime.compile(toOnnx(program), namesOf(program), memory);
     this.#countCompilation(run, started);
     return executable;
   }
@@ -181,8 +181,8 @@ export class Executor {
     const { program, fingerprint } = run.step;
     this.observer?.onCompile?.(program, fingerprint);
     const started = performance.now();
-    const kept = execution.worthKeeping(program);
-    const executable = runtime.compileSync!(toOnnx(program), namesOf(program), kept);
+    const memory = execution.memoryOf(program);
+    const executable = runtime.compileSync!(toOnnx(program), namesOf(program), memory);
     this.#countCompilation(run, started);
     return executable;
   }
@@ -221,7 +221,7 @@ export class Executor {
     const { node, last } = step;
     const free = execution.free(step);
     const spent = node.inputs.map((input, i) => last[i]! && free[i]! && input.owned);
-    const place = (output: number) => placeFor(execution, node.outputs[output]!);
+    const place = (output: number) => execution.placeOf(node.outputs[output]!);
     const outputs = node.compute(node.inputs.map(bytesOf), spent, place);
     handOver(node.inputs, outputs);
     fill(node.outputs, outputs);
@@ -251,20 +251,9 @@ function toFeeds({ inputs, feeds }: ProgramStep): Feed[] {
 function outputsOf(execution: Execution, { outputs, fetches }: ProgramStep): Feed[] {
   return outputs.map(({ name, dtype, shape }, i) => {
     const fresh = () => util.makeZerosTypedArray(sizeOf(shape), dtype as DType) as TypedArray;
-    const data = placeFor(execution, fetches[i]!) ?? fresh();
+    const data = execution.placeOf(fetches[i]!) ?? fresh();
     return { name, shape, dtype: dtype as DType, data };
   });
-}
-
-/** A place beside the parameter that a gradient updates; undefined for what is no gradient, or has none. */
-function placeFor(execution: Execution, value: Value): Float32Array | undefined {
-  const { shape, dtype } = value;
-  if (dtype !== 'float32') return undefined;
-  const size = sizeOf(shape);
-  const neighbour = execution
-    .readWith(value)
-    .find((array): array is Float32Array => array instanceof Float32Array && array.length === size);
-  return neighbour && places.takeBeside(neighbour);
 }
 
 /** The bytes of a value that was computed before. */

@@ -118,6 +118,8 @@ export interface HostNode extends Planned {
    * there is a better one than any new one.
    */
   readonly compute: HostComputation;
+  /** An array that had best hold an input that is still to be made, and that holds anything until then. */
+  readonly placeOf: ((input: Value) => Float32Array | undefined) | undefined;
 }
 
 export type HostComputation = (
@@ -209,6 +211,7 @@ export function emitHost(
   inputs: readonly Value[],
   outputs: readonly TensorSpec[],
   compute: HostComputation,
+  placeOf?: HostNode['placeOf'],
 ): readonly Value[] {
   const values = outputs.map(({ shape, dtype }) => new Value(shape, dtype));
   const node: HostNode = {
@@ -220,6 +223,7 @@ export function emitHost(
     inputs,
     outputs: values,
     compute,
+    placeOf,
   };
   for (const value of values) value.node = node;
   return values;

@@ -7,6 +7,7 @@ import type * as Common from 'onnxruntime-common';
 import { InputError, messageOf } from '../../errors.js';
 import { Arenas } from './arenas.js';
 import type { Arena } from './arenas.js';
+import { Heap } from './heap.node.js';
 import type { TypedArray } from './graph.js';
 import { operatorTimes } from './profile.js';
 import { ProtobufWriter } from '../../protobuf.js';
@@ -14,6 +15,7 @@ import type {
   Executable,
   Feed,
   LongFeed,
+  MemoryUse,
   OperatorTime,
   Runtime,
   ExecutionProvider,
@@ -122,13 +124,13 @@ function nativeRuntime(ort: Ort, options: RuntimeOptions): Runtime {
     else session.loadModel(model.buffer, model.byteOffset, model.byteLength, options);
     return session;
   };
-  const arenas = new Arenas(totalmem() / 8);
+  const arenas = new Arenas(totalmem() / 8, new Heap());
   const compileSync = (
     model: Uint8Array,
     _outputs: readonly string[],
-    kept: number,
+    memory: MemoryUse,
   ): Executable => {
-    const arena = arenas.open(kept);
+    const arena = arenas.open(memory);
     try {
       const session = open(withoutCopies(model), { enableCpuMemArena: arena.kept });
       return inPlaceExecutable(ort, session, arena);
@@ -139,7 +141,7 @@ function nativeRuntime(ort: Ort, options: RuntimeOptions): Runtime {
   };
   return {
     name,
-    compile: (model, outputs, kept) => inTurn(() => compileSync(model, outputs, kept)),
+    compile: (model, outputs, memory) => inTurn(() => compileSync(model, outputs, memory)),
     open: (model, outputs) => inTurn(() => nativeExecutable(ort, open(model), outputs)),
     compileSync,
     profile: (model, outputs, feeds) =>

@@ -63,20 +63,24 @@ export interface RuntimeOptions {
 /** What ONNX Runtime can compute on. */
 export type ExecutionProvider = 'cpu' | 'wasm' | 'webgpu' | 'cuda' | 'dml' | 'coreml';
 
+/** What a program needs of memory, in bytes. */
+export interface MemoryUse {
+  /** What it had better keep from run to run, of what it computes in. */
+  readonly kept: number;
+  /** The most that its whole plan takes at once: what its programs compute in, and what goes from one to the next. */
+  readonly plan: number;
+}
+
 /** The one seam between the backend and ONNX Runtime. */
 export interface Runtime {
   /** What runs: `onnxruntime-node` or `onnxruntime-web`. */
   readonly name: string;
   /** Set where a better one could be had: how. */
   readonly advice?: string;
-  /**
-   * Compiles the bytes of a program whose outputs have these names.
-   *
-   * @param kept bytes that it had better keep from run to run, of what it computes in.
-   */
-  compile(model: Uint8Array, outputs: readonly string[], kept: number): Promise<Executable>;
+  /** Compiles the bytes of a program whose outputs have these names. */
+  compile(model: Uint8Array, outputs: readonly string[], memory: MemoryUse): Promise<Executable>;
   /** The same within the call, to what has a `runSync`; absent where the platform cannot. */
-  compileSync?(model: Uint8Array, outputs: readonly string[], kept: number): Executable;
+  compileSync?(model: Uint8Array, outputs: readonly string[], memory: MemoryUse): Executable;
   /**
    * Compiles a model from outside: its bytes, or the path of an ONNX file, which may keep its weights in a file beside
    * it, `<its name>.data`.

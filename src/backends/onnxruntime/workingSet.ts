@@ -40,4 +40,6 @@ function sourcesOf(nodes: Program['nodes']): ReadonlyMap<string, string> {
   return source;
 }
 
-const byteLength = ({ shape, dtype }: NamedSpec): number => sizeOf(shape) * bytesPerElement(dtype);
+/** The bytes of a value. */
+export const byteLength = ({ shape, dtype }: NamedSpec): number =>
+  sizeOf(shape) * bytesPerElement(dtype);

@@ -1,9 +1,9 @@
 import { emitHost } from '../graph.js';
-import type { TypedArray, Value } from '../graph.js';
+import type { HostComputation, Value } from '../graph.js';
 import { adamW } from '../simd/adamW.js';
 import type { AdamWNumbers } from '../simd/adamW.js';
-import { residence } from '../simd/memory.js';
 import { places } from '../simd/places.js';
+import type { Home } from '../simd/places.js';
 import type { Lowering, LoweringTable } from './lowering.js';
 
 /**
@@ -15,7 +15,7 @@ const AdamW: Lowering<Omit<AdamWNumbers, 'scale'>> = (inputs, numbers) => {
   const { variable, gradient, scale, expAvg, expAvgSq } = inputs;
   const given = [variable, gradient, scale, expAvg, expAvgSq].filter(isGiven);
   const output = { shape: variable!.shape, dtype: 'float32' } as const;
-  return emitHost('AdamW', given, [output, output, output], (buffers, spent) => {
+  const compute: HostComputation = (buffers, spent) => {
     const bufferOf = (value: Value | undefined): Float32Array | undefined =>
       isGiven(value) ? (buffers[given.indexOf(value)] as Float32Array) : undefined;
     const writable = (value: Value): Float32Array => {
@@ -28,25 +28,26 @@ const AdamW: Lowering<Omit<AdamWNumbers, 'scale'>> = (inputs, numbers) => {
     const factor = bufferOf(scale)?.[0] ?? 1;
     adamW([...state, bufferOf(gradient)!], { ...numbers, scale: factor });
     return state;
-  });
+  };
+  return emitHost('AdamW', given, [output, output, output], compute, (input) =>
+    input === gradient && variable!.buffer instanceof Float32Array
+      ? places.takeFor(variable!.buffer)
+      : undefined,
+  );
 };
 
 const isGiven = (value: Value | undefined): value is Value => value !== undefined;
 
-/**
- * Gives a variable and its moments, zeros, their place in WebAssembly, with one for the gradients of later steps beside
- * them, or in plain memory where there is none left.
- */
-function settle(variable: TypedArray): readonly [Float32Array, Float32Array, Float32Array] {
+/** Brings a variable to where it is to stay, with its moments, zeros; in plain memory where WebAssembly has none left. */
+function settle(variable: Float32Array): Home {
   const { length } = variable;
-  const settled = residence.allocate(length, 4);
-  const [p, m, v, gradient] = settled ?? [1, 2, 3].map(() => new Float32Array(length));
-  if (gradient !== undefined) places.add(gradient);
-  p!.set(variable);
+  const home = places.homeOf(variable) ?? [1, 2, 3].map(() => new Float32Array(length));
+  const [p, m, v] = home as Home;
+  p.set(variable);
   // Zeros already; but the system maps memory that is first read and then written twice, and that takes longer.
-  m!.fill(0);
-  v!.fill(0);
-  return [p!, m!, v!];
+  m.fill(0);
+  v.fill(0);
+  return [p, m, v];
 }
 
 /** Kernels that update parameters. */

@@ -9,37 +9,39 @@ interface Free {
   readonly since: number;
 }
 
+/** Where a variable and its two moments stand in one memory. */
+export type Home = readonly [variable: Float32Array, expAvg: Float32Array, expAvgSq: Float32Array];
+
 /**
- * Places for gradients in the memories that hold parameters: a program writes there what AdamW reads next, and the
- * next step writes there again, so that no gradient is allocated, copied or brought in.
+ * Places in the memories that hold parameters: a program writes a gradient where AdamW reads it next, beside the parameter
+ * and its moments, and the next step writes there again, so that no gradient is allocated, copied or brought in.
  */
 export class Places {
-  /** Those that nobody has, by their length. */
+  /** Those for gradients that nobody has, by their length. */
   readonly #free = new Map<number, Free[]>();
   readonly #lent = new WeakSet<Float32Array>();
+  /** Where variables are to move to with their first update. */
+  readonly #homes = new WeakMap<Float32Array, Home>();
   #execution = 0;
 
-  /** A place as long as an array of the residence, in its memory, holding anything; undefined where there is none. */
-  takeBeside(array: Float32Array): Float32Array<ArrayBuffer> | undefined {
-    const places = this.#free.get(array.length) ?? [];
-    const at = places.findLastIndex(({ array: { buffer } }) => buffer === array.buffer);
-    const place = at === -1 ? residence.allocateBeside(array) : places.splice(at, 1)[0]!.array;
-    if (place !== undefined) this.#lent.add(place);
-    return place;
+  /** A place for the gradient of a variable, which holds anything; undefined where there is none. */
+  takeFor(variable: Float32Array): Float32Array<ArrayBuffer> | undefined {
+    const beside =
+      residence.slabOf(variable) === undefined ? this.#prepare(variable)?.[0] : variable;
+    return beside && this.#takeBeside(beside);
   }
 
-  /** Makes a place of the residence available. */
-  add(array: Float32Array<ArrayBuffer>): void {
-    const place = { array, since: this.#execution };
-    const places = this.#free.get(array.length);
-    if (places === undefined) this.#free.set(array.length, [place]);
-    else places.push(place);
+  /** Where a variable that stands elsewhere is to move to; undefined where no memory can be had. */
+  homeOf(variable: Float32Array): Home | undefined {
+    const home = this.#prepare(variable);
+    this.#homes.delete(variable);
+    return home;
   }
 
   /** Takes back an array that was lent here; false for any other. */
   giveBack(array: ArrayBufferView): boolean {
     if (!this.#lent.delete(array as Float32Array)) return false;
-    this.add(array as Float32Array<ArrayBuffer>);
+    this.#add(array as Float32Array<ArrayBuffer>);
     return true;
   }
 
@@ -51,6 +53,33 @@ export class Places {
       if (kept.length === 0) this.#free.delete(length);
       else if (kept.length < places.length) this.#free.set(length, kept);
     }
+  }
+
+  /** Finds a home for a variable, with room for its gradient beside it. */
+  #prepare(variable: Float32Array): Home | undefined {
+    const known = this.#homes.get(variable);
+    if (known !== undefined) return known;
+    const arrays = residence.allocate(variable.length, 4);
+    if (arrays === undefined) return undefined;
+    const [p, m, v, gradient] = arrays as [...Home, Float32Array<ArrayBuffer>];
+    this.#add(gradient);
+    this.#homes.set(variable, [p, m, v]);
+    return [p, m, v];
+  }
+
+  #takeBeside(array: Float32Array): Float32Array<ArrayBuffer> | undefined {
+    const places = this.#free.get(array.length) ?? [];
+    const at = places.findLastIndex(({ array: { buffer } }) => buffer === array.buffer);
+    const place = at === -1 ? residence.allocateBeside(array) : places.splice(at, 1)[0]!.array;
+    if (place !== undefined) this.#lent.add(place);
+    return place;
+  }
+
+  #add(array: Float32Array<ArrayBuffer>): void {
+    const place = { array, since: this.#execution };
+    const places = this.#free.get(array.length);
+    if (places === undefined) this.#free.set(array.length, [place]);
+    else places.push(place);
   }
 }
 

@@ -1,0 +1,79 @@
+import { readFileSync } from 'node:fs';
+import { isMainThread } from 'node:worker_threads';
+import { discard } from './discard.js';
+
+const MIB = 2 ** 20;
+
+/** glibc's malloc maps blocks one by one from this size on; smaller ones it may be brought to place on its heap. */
+const MAPPED = 32 * MIB;
+const BLOCK = 31 * MIB;
+
+/** How much is reserved for each byte asked for: there are gaps between blocks, and what is not used costs nothing. */
+const ROOM = 2.5;
+
+/**
+ * Free memory that stays with the process. The system brings in and clears fresh memory page by page, and glibc gives
+ * large blocks back to it as soon as they are free: a training step, which computes in gigabytes, pays for its pages in
+ * every step anew. But glibc serves a request of any size from free memory within its heap first, and gives back only what
+ * lies at the heap's end. So a block is left at the end of it, with the memory that is wanted before it: whatever
+ * the process allocates is placed there, one program after another in the same pages. Memory that was never
+ * written to is only addresses.
+ */
+export class Heap {
+  /** The block at the end of the heap. */
+  #pin: Uint8Array<ArrayBuffer> | undefined;
+  #reserved = 0;
+
+  /**
+   * Sees to it that so many bytes stay, with those of earlier calls among them. False where they do not: in a worker, whose
+   * heap glibc makes of small pieces, and with any other allocator.
+   */
+  reserve(bytes: number): boolean {
+    if (bytes <= this.#reserved) return true;
+    const before = heapSize();
+    if (before === undefined || !isMainThread) return false;
+    const wanted = ROOM * bytes;
+    const blocks = allocateBlocks(wanted);
+    const pin = blocks.pop();
+    for (const block of blocks) discard(block);
+    const isKept = heapSize()! - before > (wanted - this.#reserved) / 2;
+    if (pin !== undefined && !isKept) discard(pin);
+    if (pin === undefined || !isKept) return false;
+    this.release();
+    this.#pin = pin;
+    this.#reserved = wanted;
+    return true;
+  }
+
+  /** Lets the process give its free memory back. */
+  release(): void {
+    if (this.#pin !== undefined) discard(this.#pin);
+    this.#pin = undefined;
+    this.#reserved = 0;
+  }
+}
+
+/** Blocks of so many bytes together, and one more; none where there is no room for them. */
+function allocateBlocks(bytes: number): Uint8Array<ArrayBuffer>[] {
+  const blocks: Uint8Array<ArrayBuffer>[] = [];
+  try {
+    // Having freed a mapped block, glibc places what is smaller on its heap.
+    discard(new Uint8Array(MAPPED - MIB / 2));
+    for (let left = bytes; left > -BLOCK; left -= BLOCK) blocks.push(new Uint8Array(BLOCK));
+    return blocks;
+  } catch {
+    for (const block of blocks) discard(block);
+    return [];
+  }
+}
+
+/** The size of the process's heap in bytes; undefined where the system does not tell (only Linux does). */
+function heapSize(): number | undefined {
+  try {
+    const maps = readFileSync('/proc/self/maps', 'latin1');
+    const [, start, end] = /^([\da-f]+)-([\da-f]+) .*\[heap\]$/m.exec(maps) ?? [];
+    return start === undefined ? undefined : parseInt(end!, 16) - parseInt(start, 16);
+  } catch {
+    return undefined;
+  }
+}
