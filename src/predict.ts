@@ -11,6 +11,7 @@ import type { Features, Mode } from './fusion/fusion.js';
 import type { BertResNetModel } from './model.js';
 import { chooseMode } from './modelInput.js';
 import type { ModelInput } from './modelOptions.js';
+import { inOwnPrograms } from './nn/programs.js';
 
 /** A row as people write it; either part may be missing. */
 export interface RawInput {
@@ -100,12 +101,16 @@ export function predict(
 /** The features of the inputs that are there, of those that a mode reads. */
 function encodeRead(model: BertResNetModel, inputs: ModelInput, mode: Mode): Features {
   const { text, image } = inputs;
-  if (mode !== 'both' || (text && image)) {
-    return text || image ? model.encode(inputs, { mode }) : {};
-  }
-  const needs = model.fusion.needs;
-  if (text) return model.encode({ text }, { mode: 'text' }, needs);
-  return image ? model.encode({ image }, { mode: 'image' }, needs) : {};
+  if (mode !== 'both') return text || image ? model.encode(inputs, { mode }) : {};
+  const { needs } = model.fusion;
+  const encodeText = (): Features => model.encode({ text }, { mode: 'text' }, needs);
+  const encodeImage = (): Features => model.encode({ image }, { mode: 'image' }, needs);
+  if (!text) return image ? encodeImage() : {};
+  if (!image) return encodeText();
+  // Texts differ in length from call to call, pictures do not.
+  const texts =
+    needs === 'pooled' ? { text: inOwnPrograms(() => encodeText().text!) } : encodeText();
+  return { ...texts, ...encodeImage() };
 }
 
 function toTensor(values: Float32Array, { featureSize }: { featureSize: number }): tf.Tensor2D {

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { ForwardContext } from './dropout.js';
 import type { Module } from './module.js';
 import { differentiable } from './ops.js';
+import { endProgram } from './programs.js';
 
 /** A part of a forward pass: a function of its inputs, of parameters and of the context alone. */
 export type Checkpointed<T extends tf.Tensor> = (
@@ -45,14 +46,10 @@ function isRecording(): boolean {
 
 /** Computes in programs of its own, on a backend that compiles: what is computed twice must not be merged into one. */
 function apart<T>(compute: () => T): T {
-  barrier();
+  endProgram();
   const result = compute();
-  barrier();
+  endProgram();
   return result;
-}
-
-function barrier(): void {
-  if (tf.getKernel('Barrier', tf.getBackend())) tf.engine().runKernel('Barrier', {});
 }
 
 /** The gradients of a part with respect to its inputs, then to the parameters. */

@@ -6,6 +6,7 @@ import type { Features, Mode } from '../fusion/fusion.js';
 import type { BertResNetModel } from '../model.js';
 import type { ModelContext, ModelInput } from '../modelOptions.js';
 import type { DropoutSource } from '../nn/dropout.js';
+import { inOwnPrograms } from '../nn/programs.js';
 
 type EncodeContext = ModelContext & { readonly mode: Mode };
 
@@ -42,7 +43,9 @@ export function batchEncoder(
   const inputs = toTensors(batch);
   const needs = mode === 'both' ? model.fusion.needs : 'pooled';
   const encode: Encode = (given, input) => model.encode(given, { ...context, mode: input }, needs);
-  const text = anewWhereRandom(() => textFeatures(encode, batch, inputs), random);
+  // Texts differ in length from batch to batch, pictures do not.
+  const apart = mode === 'both' && needs === 'pooled' && !batch.features?.image;
+  const text = anewWhereRandom(() => textFeatures(encode, batch, inputs, apart), random);
   const image = anewWhereRandom(() => imageFeatures(encode, batch, inputs), random);
   return () => ({ ...(mode !== 'image' && text()), ...(mode !== 'text' && image()) });
 }
@@ -61,8 +64,16 @@ function anewWhereRandom<T>(compute: () => T, random: DropoutSource | undefined)
 
 type Encode = (given: ModelInput, input: 'text' | 'image') => Features;
 
-function textFeatures(encode: Encode, batch: Batch, { text }: BatchTensors): Features {
-  return knownFeatures(batch, 'text') ?? encode({ text }, 'text');
+function textFeatures(
+  encode: Encode,
+  batch: Batch,
+  { text }: BatchTensors,
+  apart: boolean,
+): Features {
+  const known = knownFeatures(batch, 'text');
+  if (known !== undefined) return known;
+  if (!apart) return encode({ text }, 'text');
+  return { text: inOwnPrograms(() => encode({ text }, 'text').text!) };
 }
 
 function imageFeatures(encode: Encode, batch: Batch, { image }: BatchTensors): Features {

@@ -5,9 +5,14 @@ import { Value, beginSegment, emit, emitHost } from '../../src/backends/onnxrunt
 import { registerOnnxRuntime } from '../../src/backends/onnxruntime/index.js';
 import { plan } from '../../src/backends/onnxruntime/plan.js';
 import { printProgram } from '../../src/backends/onnxruntime/program.js';
+import type { Program } from '../../src/backends/onnxruntime/program.js';
 import { useBackend } from '../../src/backends/select.js';
 import type { Mode } from '../../src/fusion/fusion.js';
+import { datasetFrom } from '../../src/datasets/exampleDataset.js';
+import type { LabelledExample } from '../../src/datasets/exampleDataset.js';
 import { BertResNetModel } from '../../src/model.js';
+import { Trainer } from '../../src/training/trainer.js';
+import { labels, tinyModel, tinyRows } from '../training/tiny.js';
 
 const leaf = (): Value => Value.of(Float32Array.of(1, 2, 3), [3], 'float32');
 const double = (value: Value): Value => emit('Add', [value, value], value);
@@ -107,4 +112,83 @@ describe('gradient checkpointing in ONNX Runtime', () => {
       expect(await pass(layers, blocks, mode)).toEqual([runs + 6, 0]);
     },
   );
+});
+
+describe('a gradient in another program than what it is of', () => {
+  test.each(['Barrier', 'ProgramEdge'])('is that of one program: %s', async (kernelName) => {
+    await useBackend('onnxruntime');
+    // Channels first, as ONNX's operators have them: the forward pool and its gradient read the same.
+    const x = tf.randomUniform<tf.Rank.R4>([2, 3, 4, 4], -1, 1, 'float32', 1);
+    const gradientOf = (between: () => unknown) =>
+      tf.tidy(() =>
+        tf.grad((given) => {
+          const pictures = tf.transpose(given as tf.Tensor4D, [0, 2, 3, 1]);
+          const pooled = tf.square(tf.maxPool(pictures, 2, 2, 'valid'));
+          const apart = tf.customGrad((y) => ({
+            value: tf.clone(y as tf.Tensor),
+            gradFunc: (dy) => {
+              between();
+              return tf.clone(dy);
+            },
+          }));
+          return tf.sum(tf.mul(pooled, apart(pooled)));
+        })(x),
+      );
+    const [one, several] = [
+      gradientOf(() => {}),
+      gradientOf(() => tf.engine().runKernel(kernelName, {})),
+    ];
+    expect(await several.data()).toEqual(await one.data());
+    tf.dispose([x, one, several]);
+  });
+});
+
+describe('texts beside pictures in ONNX Runtime', () => {
+  let backend: OnnxRuntimeBackend;
+  beforeAll(async () => {
+    await useBackend('onnxruntime');
+    backend = registerOnnxRuntime();
+  });
+
+  /** How many of the programs that are compiled meanwhile have an operator, and how many there are. */
+  async function compiled(op: string, work: () => Promise<unknown>): Promise<[number, number]> {
+    const programs: Program[] = [];
+    const { executor } = backend;
+    const before = executor.observer;
+    executor.observer = { onCompile: (program) => void programs.push(program) };
+    try {
+      await work();
+    } finally {
+      executor.observer = before;
+    }
+    const having = programs.filter(({ nodes }) => nodes.some((node) => node.op.includes(op)));
+    return [having.length, programs.length];
+  }
+  const rows = (words: number): LabelledExample[] =>
+    tinyRows(4).map((row) => ({
+      ...row,
+      text: Array.from({ length: words }, () => 'good').join(' '),
+    }));
+  const rowsOf = (words: number) => datasetFrom(rows(words), { labels });
+
+  test('training on texts of another length compiles nothing of the pictures', async () => {
+    const model = await tinyModel();
+    const train = (words: number) => () =>
+      new Trainer(model, { epochs: 1, batchSize: 4 }).fit(rowsOf(words));
+    const [first] = await compiled('Conv', train(2));
+    expect(first).toBeGreaterThan(0);
+    const [pictures, all] = await compiled('Conv', train(12));
+    expect(pictures).toBe(0);
+    expect(all).toBeGreaterThan(0);
+    model.dispose();
+  });
+
+  test('nor does predicting them', async () => {
+    const model = await tinyModel();
+    const predict = (words: number) => () => model.predict(rows(words));
+    expect((await compiled('Conv', predict(2)))[0]).toBe(1);
+    const [pictures, all] = await compiled('Conv', predict(12));
+    expect([pictures, all]).toEqual([0, 1]);
+    model.dispose();
+  });
 });

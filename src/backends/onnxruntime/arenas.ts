@@ -4,14 +4,18 @@ import type { MemoryUse } from './runtime.js';
 export interface Arena {
   /** Whether it holds any of its own. */
   readonly kept: boolean;
+  /** Says that the program is about to run. */
+  use(): void;
   /** Says that the program is gone. */
   release(): void;
 }
 
 /** Memory that stays with the process, for all programs. */
 export interface SharedMemory {
-  /** Sees to it that so many bytes stay; false where that cannot be. */
-  reserve(bytes: number): boolean;
+  /** Whether there is such memory here. */
+  readonly isAvailable: boolean;
+  /** Sees to it that so many bytes stay. */
+  reserve(bytes: number): void;
   /** Gives them back. */
   release(): void;
 }
@@ -41,19 +45,27 @@ export class Arenas {
 
   /** What a program that uses so much memory may hold. */
   open({ kept, plan }: MemoryUse): Arena {
-    if (plan >= SMALL && this.shared?.reserve(plan) === true) return this.#share();
+    if (plan >= SMALL && this.shared?.isAvailable === true) return this.#share(this.shared, plan);
     const isKept = kept > 0 && this.#kept + kept <= this.limit;
     const held = isKept ? kept : 0;
     this.#kept += held;
-    return { kept: isKept, release: once(() => (this.#kept -= held)) };
+    return { kept: isKept, use: () => {}, release: once(() => (this.#kept -= held)) };
   }
 
-  #share(): Arena {
+  /**
+   * Memory stays from the second run on: what runs once needs none, and what the first step of a training leaves behind, such
+   * as the arrays that parameters were read into, is gone by then.
+   */
+  #share(shared: SharedMemory, bytes: number): Arena {
     this.#sharing++;
-    const release = () => {
-      if (--this.#sharing === 0) this.shared!.release();
+    let runs = 0;
+    const use = () => {
+      if (++runs === 2) shared.reserve(bytes);
     };
-    return { kept: false, release: once(release) };
+    const release = () => {
+      if (--this.#sharing === 0) shared.release();
+    };
+    return { kept: false, use, release: once(release) };
   }
 }
 

@@ -24,25 +24,27 @@ export class Heap {
   #pin: Uint8Array<ArrayBuffer> | undefined;
   #reserved = 0;
 
-  /**
-   * Sees to it that so many bytes stay, with those of earlier calls among them. False where they do not: in a worker, whose
-   * heap glibc makes of small pieces, and with any other allocator.
-   */
-  reserve(bytes: number): boolean {
-    if (bytes <= this.#reserved) return true;
+  /** Not in a worker, whose heap glibc makes of small pieces, and on Linux alone. */
+  get isAvailable(): boolean {
+    return isMainThread && heapSize() !== undefined;
+  }
+
+  /** Sees to it that so many bytes stay, with those of earlier calls among them; nothing happens where they do not. */
+  reserve(bytes: number): void {
     const before = heapSize();
-    if (before === undefined || !isMainThread) return false;
+    if (bytes <= this.#reserved || before === undefined) return;
     const wanted = ROOM * bytes;
     const blocks = allocateBlocks(wanted);
     const pin = blocks.pop();
     for (const block of blocks) discard(block);
-    const isKept = heapSize()! - before > (wanted - this.#reserved) / 2;
-    if (pin !== undefined && !isKept) discard(pin);
-    if (pin === undefined || !isKept) return false;
+    if (pin === undefined) return;
+    if (heapSize()! - before < (wanted - this.#reserved) / 2) {
+      discard(pin);
+      return;
+    }
     this.release();
     this.#pin = pin;
     this.#reserved = wanted;
-    return true;
   }
 
   /** Lets the process give its free memory back. */

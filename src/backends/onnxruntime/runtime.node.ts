@@ -252,6 +252,7 @@ function inPlaceExecutable(ort: Ort, session: NativeSession, arena: Arena): Exec
     feeds: readonly (Feed | LongFeed)[],
     into: readonly Feed[] = [],
   ): TypedArray[] => {
+    arena.use();
     try {
       session.run(toFeeds(ort, feeds), { [UNREADABLE]: null, ...toFeeds(ort, into) }, {});
     } catch (error) {

@@ -7,5 +7,11 @@ const Barrier: Lowering = () => {
   return [];
 };
 
-/** Kernels that say where programs end. */
-export const barrierKernels: LoweringTable = { Barrier };
+/**
+ * Kernels that say where programs end: `Barrier` where they must, `ProgramEdge` where they had better, if what passes from
+ * one to the next stays in main memory.
+ */
+export const barrierKernels: LoweringTable = { Barrier, ProgramEdge: Barrier };
+
+/** The same where programs run on a graphics card. */
+export const cardBarriers: LoweringTable = { ProgramEdge: () => [] };

@@ -2,7 +2,8 @@ import * as core from '@tensorflow/tfjs-core';
 import { registerKernel } from '@tensorflow/tfjs-core';
 import type { DataType, TensorInfo } from '@tensorflow/tfjs-core';
 import type { Value } from '../graph.js';
-import { barrierKernels } from './barrier.js';
+import type { ExecutionProvider } from '../runtime.js';
+import { barrierKernels, cardBarriers } from './barrier.js';
 import { batchNormKernels } from './batchNorm.js';
 import { blockKernels } from './blocks.js';
 import { complexKernelNames, runComplex } from './complex.js';
@@ -54,6 +55,14 @@ export const lowerings: LoweringTable = {
   ...volumeKernels,
 };
 
+/** Lowerings in the place of these, by what ONNX Runtime computes on. */
+const others: Partial<Record<ExecutionProvider, LoweringTable>> = {
+  webgpu: { ...webGpuLowerings, ...cardBarriers },
+  cuda: cardBarriers,
+  dml: cardBarriers,
+  coreml: cardBarriers,
+};
+
 /** Registers every kernel for the backend of this name; one that is missing says so when it is called. */
 export function registerKernels(backendName: string, table: LoweringTable = lowerings): void {
   registerKernel({ kernelName: 'Identity', backendName, kernelFunc: identity as never });
@@ -96,8 +105,8 @@ function kernelOf(kernelName: string, lowering: Lowering): Kernel {
       const info = inputs[name];
       if (info !== undefined && info !== null) values[name] = backend.lookUp(info);
     }
-    const onCard = backend.executor.loader.executionProvider === 'webgpu';
-    const suited = (onCard ? webGpuLowerings[kernelName] : undefined) ?? lowering;
+    const { executionProvider = 'cpu' } = backend.executor.loader;
+    const suited = others[executionProvider]?.[kernelName] ?? lowering;
     const result = suited(values, attrs ?? {});
     return Array.isArray(result)
       ? (result as Value[]).map((value) => backend.toTensorInfo(value))

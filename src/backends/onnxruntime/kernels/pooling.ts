@@ -94,13 +94,13 @@ const MaxPoolGrad: Lowering<PoolAttributes> = ({ dy, input, output }, attributes
   return transpose(reshape(sums, x.shape), TO_NHWC);
 };
 
-/** Where each largest element stands: of the forward pool itself, where it is still to be computed. */
+/** Where each largest element stands: of the forward pool itself, where that is still to be computed in this program. */
 function positionsOf(y: Value, x: Value, info: PoolInfo): Value {
   const outputs = [y, { shape: y.shape, dtype: 'int64' }] as const;
   const [again, positions] = emitMany('MaxPool', [x], outputs, windowAttributes(info));
-  const { node } = y;
+  const [node, other] = [y.node, again!.node as OnnxNode];
   const isForward = node?.kind === 'onnx' && node.op === 'MaxPool' && node.inputs[0] === x;
-  if (isForward && !y.running) adopt(y, again!.node as OnnxNode);
+  if (isForward && !y.running && node.segment === other.segment) adopt(y, other);
   return positions!;
 }
 
