@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { totalmem } from 'node:os';
 import { isMainThread } from 'node:worker_threads';
 import { discard } from './discard.js';
 
@@ -33,7 +34,7 @@ export class Heap {
   reserve(bytes: number): void {
     const before = heapSize();
     if (bytes <= this.#reserved || before === undefined) return;
-    const wanted = ROOM * bytes;
+    const wanted = Math.min(ROOM * bytes, totalmem());
     const blocks = allocateBlocks(wanted);
     const pin = blocks.pop();
     for (const block of blocks) discard(block);
