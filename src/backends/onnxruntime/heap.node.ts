@@ -5,8 +5,8 @@ import { discard } from './discard.js';
 
 const MIB = 2 ** 20;
 
-/** glibc's malloc maps blocks one by one from this size on; smaller ones it may be brought to place on its heap. */
-const MAPPED = 32 * MIB;
+/** glibc's malloc may be brought to place blocks of up to 32 MiB on its heap; larger ones it maps one by one. */
+const LARGEST = 31.5 * MIB;
 const BLOCK = 31 * MIB;
 
 /** How much is reserved for each byte asked for: there are gaps between blocks, and what is not used costs nothing. */
@@ -35,7 +35,9 @@ export class Heap {
     const before = heapSize();
     if (bytes <= this.#reserved || before === undefined) return;
     const wanted = Math.min(ROOM * bytes, totalmem());
-    const blocks = allocateBlocks(wanted);
+    // Having freed a mapped block, glibc places smaller ones on its heap. One of these does not fit in what is free there.
+    for (const block of allocate(LARGEST, before)) discard(block);
+    const blocks = allocate(BLOCK, wanted);
     const pin = blocks.pop();
     for (const block of blocks) discard(block);
     if (pin === undefined) return;
@@ -56,13 +58,11 @@ export class Heap {
   }
 }
 
-/** Blocks of so many bytes together, and one more; none where there is no room for them. */
-function allocateBlocks(bytes: number): Uint8Array<ArrayBuffer>[] {
+/** Blocks of a size, together more than so many bytes; none where there is no room for them. */
+function allocate(size: number, bytes: number): Uint8Array<ArrayBuffer>[] {
   const blocks: Uint8Array<ArrayBuffer>[] = [];
   try {
-    // Having freed a mapped block, glibc places what is smaller on its heap.
-    discard(new Uint8Array(MAPPED - MIB / 2));
-    for (let left = bytes; left > -BLOCK; left -= BLOCK) blocks.push(new Uint8Array(BLOCK));
+    for (let left = bytes; left > -size; left -= size) blocks.push(new Uint8Array(size));
     return blocks;
   } catch {
     for (const block of blocks) discard(block);
