@@ -140,9 +140,10 @@ describe('Arenas', () => {
     const reserve = (bytes: number) => void calls.push(bytes);
     return { isAvailable, calls, reserve, release: () => void calls.push('release') };
   };
-  const [small, large] = [
+  const [small, large, oneOfMany] = [
     { kept: 10, plan: 10 },
-    { kept: 10, plan: 2 ** 24 },
+    { kept: 2 ** 23, plan: 2 ** 24 },
+    { kept: 0, plan: 2 ** 24 },
   ];
 
   it('have large programs that run again share memory until the last of them is gone', () => {
@@ -156,6 +157,9 @@ describe('Arenas', () => {
     expect(shared.calls).toEqual([]);
     for (let run = 0; run < 3; run++) first.use();
     expect(shared.calls).toEqual([large.plan]);
+    const other = arenas.open(oneOfMany);
+    for (let run = 0; run < 3; run++) other.use();
+    expect(shared.calls).toEqual([large.plan]);
     first.release();
     first.release();
     expect(shared.calls).toEqual([large.plan]);
@@ -165,7 +169,7 @@ describe('Arenas', () => {
 
   it('let a program keep its own where none can be shared', () => {
     const shared = sharedMemory(false);
-    const arenas = new Arenas(15, shared);
+    const arenas = new Arenas(2 ** 23 + 5, shared);
     const first = arenas.open(large);
     expect([first.kept, arenas.open(large).kept]).toEqual([true, false]);
     for (let run = 0; run < 3; run++) first.use();

@@ -45,7 +45,7 @@ export class Arenas {
 
   /** What a program that uses so much memory may hold. */
   open({ kept, plan }: MemoryUse): Arena {
-    if (plan >= SMALL && this.shared?.isAvailable === true) return this.#share(this.shared, plan);
+    if (kept >= SMALL && this.shared?.isAvailable === true) return this.#share(this.shared, plan);
     const isKept = kept > 0 && this.#kept + kept <= this.limit;
     const held = isKept ? kept : 0;
     this.#kept += held;
