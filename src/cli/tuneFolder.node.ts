@@ -1,4 +1,4 @@
-import { access, appendFile, mkdir, readFile } from 'node:fs/promises';
+import { access, appendFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError, messageOf } from '../index.js';
 import type { EpochRecord, SearchSettings, TrialResult } from '../index.js';
@@ -45,7 +45,6 @@ export class SearchFolder {
 
   /** Begins a search. */
   async start(record: SearchRecord): Promise<void> {
-    await mkdir(this.folder, { recursive: true });
     await writeFileAtomic(this.#log, line(record));
   }
 

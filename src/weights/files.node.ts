@@ -97,7 +97,7 @@ export async function writeFilesAtomic(
       const existing = await statOf(target);
       if (existing?.isDirectory())
         throw new InputError(`writing ${target}: it must be a file, and a folder is there`);
-      await mkdir(dirname(target), { recursive: true });
+      await makeFolder(dirname(target));
       const temporary = temporaryFor(target);
       written.push({ target, temporary });
       await writeAndSync(temporary, content, existing?.mode);
@@ -130,9 +130,14 @@ export async function listFolder(path: string): Promise<string[]> {
   return (await isFolder(path)) ? (await readdir(path)).toSorted() : [];
 }
 
-/** Makes a folder, and those that it lies in. */
+/** Makes a folder, and those that it lies in. @throws InputError where one of them is a file */
 export async function makeFolder(path: string): Promise<void> {
-  await mkdir(path, { recursive: true });
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (error) {
+    if (!isCode(error, 'EEXIST', 'ENOTDIR')) throw error;
+    throw new InputError(`writing ${path}: it must be a folder, and a file is there`);
+  }
 }
 
 /** Removes a file, or a folder with all that it holds; nothing where there is none. */
@@ -180,7 +185,7 @@ export async function replaceFolder(
   const target = await followLink(resolve(pathOf(path)));
   await recoverFolder(target);
   await checkPlace(target);
-  await mkdir(dirname(target), { recursive: true });
+  await makeFolder(dirname(target));
   await removeRemains(target);
   const temporary = temporaryFor(target);
   try {
@@ -229,7 +234,7 @@ async function moveIfThere(from: string, to: string): Promise<boolean> {
     await rename(from, to);
     return true;
   } catch (error) {
-    if (isCode(error, 'ENOENT')) return false;
+    if (isCode(error, 'ENOENT', 'ENOTDIR')) return false;
     throw error;
   }
 }

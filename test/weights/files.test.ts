@@ -138,6 +138,17 @@ describe('writing a file', () => {
       /must be a file, and a folder is there/,
     );
   });
+
+  test('a file is no folder to write into', async () => {
+    await writeFile(inside('file'), 'old');
+    for (const path of [inside('file', 'a'), inside('file', 'b', 'a')])
+      await expect(writeFileAtomic(path, '')).rejects.toThrow(
+        /^writing .*file.*: it must be a folder, and a file is there$/,
+      );
+    await expect(replaceFolder(inside('file', 'model'), version('1'))).rejects.toThrow(InputError);
+    expect(await textOf('file')).toBe('old');
+    expect(await readdir(folder)).toEqual(['file']);
+  });
 });
 
 describe('replacing a folder', () => {
