@@ -95,7 +95,8 @@ function report(error: unknown, words: readonly string[], world: Surroundings): 
   const debug = words.includes('--debug');
   if (debug && error instanceof Error) world.terminal.say(error.stack ?? error.message);
   else world.terminal.say(`bertresnet: ${messageOf(error)}`);
-  if (error instanceof InputError) return exitCodes.usage;
+  // By its name: the command line may carry a second copy of what threw it, and of its class.
+  if (error instanceof Error && error.name === 'InputError') return exitCodes.usage;
   if (!debug) world.terminal.say('(--debug shows where this happened)');
   return exitCodes.failure;
 }

@@ -133,6 +133,15 @@ describe('the packed package', () => {
     expect(stderr.trim().split('\n').length).toBeLessThan(3);
   });
 
+  it('refuses so, too, what its own copy of a module refuses', async () => {
+    const rows = Array.from({ length: 40 }, (_, i) => `word ${i},${i % 2}`);
+    await app.write('rows.csv', ['text,label', ...rows, ''].join('\n'));
+    const cli = 'node_modules/bertresnet/dist/cli.js';
+    const { code, stderr } = await app.node(cli, 'tune', 'rows.csv', '--out', 'rows.csv/found');
+    expect(stderr).toMatch(/writing .*rows\.csv.*: it must be a folder, and a file is there\n$/);
+    expect(code).toBe(2);
+  });
+
   async function compile(file: string, resolution: 'nodenext' | 'bundler'): Promise<void> {
     const { code, stdout } = await app.tool('tsc', ...flags(resolution), file);
     expect(stdout).toBe('');
