@@ -218,11 +218,11 @@ function isMatrix(entry: TensorEntry | undefined, dtype: string): entry is Tenso
 async function makeWritable(folder: string): Promise<void> {
   try {
     await makeFolder(folder);
-  } catch (error) {
-    if (error instanceof InputError) throw error;
+  } catch (cause) {
     throw new InputError(
       `features: cacheFeatures needs a folder that can be written, got '${folder}' ` +
-        `(${messageOf(error)}); pass another: cacheFeatures: 'path'`,
+        `(${messageOf(cause)}); pass another: cacheFeatures: 'path'`,
+      { cause },
     );
   }
 }
