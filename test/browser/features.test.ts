@@ -46,7 +46,9 @@ describePage('features', 'what is kept of frozen encoders', (page) => {
   test('full storage is said', async () => {
     await page().limitStorage(1);
     const { error } = (await tune('full')) as unknown as { error: string };
-    expect(error).toMatch(/^writing full.*: the browser's storage for this site is full/);
+    expect(error).toMatch(
+      /^features: cacheFeatures needs a folder that can be written, got 'full' \(writing full: the browser's storage for this site is full/,
+    );
     await page().limitStorage();
     expect((await tune('full')).losses).toHaveLength(10);
   });
