@@ -234,7 +234,8 @@ async function moveIfThere(from: string, to: string): Promise<boolean> {
     await rename(from, to);
     return true;
   } catch (error) {
-    if (isCode(error, 'ENOENT', 'ENOTDIR')) return false;
+    // A file may also have come to stand where it is moved to; that must be said.
+    if ((await statOf(from)) === undefined) return false;
     throw error;
   }
 }
