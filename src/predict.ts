@@ -246,15 +246,18 @@ async function readRows(
   options: PredictOptions,
 ): Promise<ModelInput> {
   const extractors = model.extractors ?? {};
-  const image =
-    mode === 'text' || extractors.image
-      ? undefined
-      : await model.processor!.process(rows.map((row) => row.image!));
-  if (mode === 'image' || extractors.text) return { image };
-  const texts = rows.map((row) => row.text!);
+  const tokenizer = mode === 'image' || extractors.text ? undefined : model.tokenizer!;
+  const processor = mode === 'text' || extractors.image ? undefined : model.processor!;
+  const [texts, images] = [rows.map((row) => row.text!), rows.map((row) => row.image!)];
   const maxLength = model.textLength(options.maxLength);
   // Few lengths, so that an engine that compiles meets few shapes.
-  return { image, text: model.tokenizer!.encode(texts, { maxLength, padToMultipleOf: 8 }) };
+  const text = tokenizer?.encode(texts, { maxLength, padToMultipleOf: 8 });
+  try {
+    return { text, image: await processor?.process(images) };
+  } catch (error) {
+    tf.dispose({ ...text });
+    throw error;
+  }
 }
 
 /** The least probability of an answer by its label; nothing where no answer is to be withheld. */

@@ -228,4 +228,16 @@ describe('predict', () => {
     await expect(model.predict([], { batchSize: 0 })).rejects.toThrow(InputError);
     model.dispose();
   });
+
+  test('leaves nothing behind of a row that it refuses', async () => {
+    const model = tiny();
+    const before = tf.memory().numTensors;
+    const number = { text: 5 as unknown as string, image: pixels(3) };
+    await expect(model.predict([number])).rejects.toThrow(InputError);
+    const short = model.predict([{ text: 'so', image: pixels(3) }], { maxLength: 1 });
+    await expect(short).rejects.toThrow(InputError);
+    await expect(model.predict([{ text: 'so', image: 'no.png' }])).rejects.toThrow(InputError);
+    expect(tf.memory().numTensors).toBe(before);
+    model.dispose();
+  });
 });
