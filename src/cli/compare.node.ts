@@ -2,7 +2,13 @@ import { readFile, readdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { compareAnswers, compareHtml } from '../index.js';
-import type { AnswerRecord, ComparedFigures, ComparedRun, EvaluationReport } from '../index.js';
+import type {
+  AnswerRecord,
+  ComparedAnswers,
+  ComparedFigures,
+  ComparedRun,
+  EvaluationReport,
+} from '../index.js';
 import { isFile, writeFileAtomic } from '../weights/files.node.js';
 import { defineCommand } from './command.js';
 import type { Invocation } from './command.js';
@@ -21,28 +27,62 @@ const options = {
 async function run({ positionals, options: given, terminal }: Invocation<typeof options>) {
   const [a, b] = positionals as [string, string];
   const [first, second] = [await readRun(a), await readRun(b)];
-  const shared = Object.keys(first.tests).filter((name) => name in second.tests);
-  const found = shared.map((name) => comparison(name, first.tests[name]!, second.tests[name]!));
+  const names = Object.keys(first.tests).filter((name) => Object.hasOwn(second.tests, name));
+  const found = names.map((name) => comparison(name, first.tests[name]!, second.tests[name]!));
   const path = given.out ?? join(dirname(resolve(a)), `compare-${nameOf(a)}-${nameOf(b)}.html`);
   await writeFileAtomic(path, compareHtml(first, second));
   if (given.json) terminal.out(JSON.stringify(found, null, 2));
   else {
     const header = ['rows tested', first.name, second.name, 'rows shared', 'McNemar p'];
-    const rows = found.map(({ test, accuracy, mcnemar }) => [
+    const rows = found.map(({ test, accuracy, shared, mcnemar }) => [
       ...[test, ...accuracy.map(figure)],
-      ...[mcnemar ? String(mcnemar.rows) : '-', figure(mcnemar?.pValue)],
+      ...[shared === null ? '-' : String(shared), figure(mcnemar?.pValue)],
     ]);
     table([header, ...rows]).forEach((line) => terminal.out(line));
     if (found.length === 0) terminal.say('no rows that both were tested on');
+  }
+  for (const one of found) {
+    const note = rowsNote(one, [first.name, second.name]);
+    if (note !== undefined) terminal.say(`note: ${one.test}: ${note}`);
   }
   terminal.say(`comparison of ${plural(found.length, 'test')}: ${path}`);
   return exitCodes.ok;
 }
 
-function comparison(test: string, first: ComparedFigures, second: ComparedFigures) {
-  const accuracy = [first.figures.accuracy, second.figures.accuracy];
-  const mcnemar = first.answers && second.answers && compareAnswers(first.answers, second.answers);
-  return { test, accuracy, mcnemar: mcnemar ?? null };
+interface Comparison {
+  readonly test: string;
+  /** How many rows each was tested on. */
+  readonly rows: readonly number[];
+  /** How many of them are the same; null where the answers of one are not there. */
+  readonly shared: number | null;
+  /** On the rows that are shared, where any is; else each on its own. */
+  readonly accuracy: readonly number[];
+  readonly mcnemar: ComparedAnswers | null;
+}
+
+function comparison(test: string, first: ComparedFigures, second: ComparedFigures): Comparison {
+  const tests = [first, second];
+  const known = first.answers !== undefined && second.answers !== undefined;
+  const mcnemar = known ? compareAnswers(first.answers, second.answers) : undefined;
+  return {
+    test,
+    rows: tests.map(({ figures }) => figures.rows),
+    shared: known ? (mcnemar?.rows ?? 0) : null,
+    accuracy: mcnemar?.accuracy ?? tests.map(({ figures }) => figures.accuracy),
+    mcnemar: mcnemar ?? null,
+  };
+}
+
+/** What is to be said where two were not tested on the same rows, or may not have been. */
+function rowsNote({ shared, mcnemar }: Comparison, names: readonly string[]): string | undefined {
+  if (shared === null)
+    return 'the answers of one are not there, so whether these are the same rows is not known';
+  if (mcnemar === null)
+    return 'no row was answered by both, and figures of different rows do not say which is better';
+  const { rows, alone } = mcnemar;
+  if (alone.every((more) => more === 0)) return undefined;
+  const more = alone.map((count, i) => `${plural(count, 'row')} by ${names[i]!} alone`);
+  return `not the same rows (${more.join(', ')}): the figures are of the ${rows} that both answered`;
 }
 
 /** All that a run folder holds of its figures and answers. */

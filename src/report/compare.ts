@@ -24,8 +24,28 @@ export interface ComparedRun {
 export interface ComparedAnswers extends McNemarResult {
   /** How many rows both answered. */
   readonly rows: number;
+  /** How many rows each answered that the other did not: 0 of both where they were tested on the same rows. */
+  readonly alone: readonly [first: number, second: number];
   /** The share that each answers rightly of them. */
   readonly accuracy: readonly [first: number, second: number];
+}
+
+/** A row that both answered. */
+export interface AnswerPair {
+  readonly one: AnswerRecord;
+  readonly other: AnswerRecord;
+}
+
+/** The rows that stand in two lists of answers, whatever their order. */
+export function answerPairs(
+  first: readonly AnswerRecord[],
+  second: readonly AnswerRecord[],
+): AnswerPair[] {
+  const others = new Map(second.map((one) => [one.key, one]));
+  return first.flatMap((one) => {
+    const other = others.get(one.key);
+    return other === undefined ? [] : [{ one, other }];
+  });
 }
 
 /** Compares two lists of answers on the rows that stand in both; nothing where none does. */
@@ -33,16 +53,18 @@ export function compareAnswers(
   first: readonly AnswerRecord[],
   second: readonly AnswerRecord[],
 ): ComparedAnswers | undefined {
-  const others = new Map(second.map((one) => [one.key, one]));
-  const pairs = first.flatMap((one) => {
-    const other = others.get(one.key);
-    return other === undefined ? [] : [{ one, other }];
-  });
+  const pairs = answerPairs(first, second);
   if (pairs.length === 0) return undefined;
   const right = (answer: AnswerRecord): number => (answer.prediction === answer.label ? 1 : 0);
   const [a, b] = [pairs.map(({ one }) => right(one)), pairs.map(({ other }) => right(other))];
   const share = (hits: readonly number[]): number =>
     hits.reduce((sum, hit) => sum + hit, 0) / hits.length;
   const truth = pairs.map(() => 1);
-  return { rows: pairs.length, accuracy: [share(a), share(b)], ...mcnemar(truth, a, b) };
+  const rows = pairs.length;
+  return {
+    rows,
+    alone: [first.length - rows, second.length - rows],
+    accuracy: [share(a), share(b)],
+    ...mcnemar(truth, a, b),
+  };
 }

@@ -131,6 +131,8 @@ describe('a comparison', () => {
     expect(found).toMatchObject({ rows: 40, onlyFirst: 0, exact: true });
     expect(found.accuracy[1] - found.accuracy[0]).toBeCloseTo(found.onlySecond / 40, 12);
     expect(found.onlySecond).toBeGreaterThan(0);
+    expect(found.alone).toEqual([0, 0]);
+    expect(compareAnswers(a.slice(5), b.slice(0, 10))).toMatchObject({ rows: 5, alone: [30, 5] });
     expect(compareAnswers(a, [])).toBeUndefined();
   });
 });
