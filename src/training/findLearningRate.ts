@@ -4,6 +4,7 @@ import type { Dataset } from '../datasets/example.js';
 import { InputError } from '../errors.js';
 import { nextTurn } from '../eventLoop.node.js';
 import type { BertResNetModel } from '../model.js';
+import { adaptedLayers, removeLora } from '../nn/lora.js';
 import { aboveZero, belowOne, integer, parseOptions } from '../schema.js';
 import { batchGroups } from './batchGroups.js';
 import { rememberPretrained } from './defaults.js';
@@ -76,14 +77,15 @@ const sweepEntries = {
  * is frozen. Equal seeds make equal tests on one backend.
  *
  * The rates of the text, the image and the head that are given keep their ratio to `learningRate`, which is what is
- * swept. Everything that the run would train in some epoch is trained.
+ * swept. Everything that the run would train in some epoch is trained; with `lora` the adapters, which are removed again.
  *
  * ```ts
  * const { suggestion } = await findLearningRate(model, train, { batchSize: 16 });
  * const trainer = new Trainer(model, { batchSize: 16, learningRate: suggestion });
  * ```
  *
- * @throws InputError before any work where an option is out of its range, or the data and the model do not fit.
+ * @throws InputError before any work where an option is out of its range, the model has adapters of its own, or the data
+ * and the model do not fit.
  */
 export async function findLearningRate(
   model: BertResNetModel,
@@ -93,6 +95,7 @@ export async function findLearningRate(
   const { signal, onStep, onWarning = console.warn, ...given } = options;
   signal?.throwIfAborted();
   const { sweep, training } = resolveRange(given);
+  requireNoAdapters(model);
   const restoreFrozen = model.rememberFrozen();
   const restorePretrained = rememberPretrained(model);
   const before = model.stateDict();
@@ -106,11 +109,24 @@ export async function findLearningRate(
       await rows.close();
     }
   } finally {
-    model.loadStateDict(before);
-    tf.dispose(before);
-    restoreFrozen();
-    restorePretrained();
+    removeLora(model.textEncoder); // whose names the weights before do not have
+    try {
+      model.loadStateDict(before);
+    } finally {
+      tf.dispose(before);
+      restoreFrozen();
+      restorePretrained();
+    }
   }
+}
+
+/** Adapters that are there already could not be told from those of the test, which are removed. */
+function requireNoAdapters(model: BertResNetModel): void {
+  if (adaptedLayers(model).size === 0) return;
+  throw new InputError(
+    'findLearningRate: the model must have no adapters of its own, but its text encoder has; ' +
+      'merge them (mergeLora), and pass the option lora to test new ones',
+  );
 }
 
 /** What belongs to the test, and what to the run; what only ends or keeps a run plays no part. */
@@ -129,7 +145,7 @@ function resolveRange(given: FindLearningRateOptions): {
         `${smallest} and ${largest}`,
     );
   }
-  const training = resolveOptions(Object.fromEntries(ofRun));
+  const training = resolveOptions(withoutKeeping(Object.fromEntries(ofRun)));
   if (training.learningRate === 0) {
     throw new InputError(
       'findLearningRate: learningRate is what the rates of the parts keep their ratio to, got 0; ' +
@@ -137,6 +153,12 @@ function resolveRange(given: FindLearningRateOptions): {
     );
   }
   return { sweep, training: { ...training, ema: 0, soup: 0, earlyStopping: undefined } };
+}
+
+/** A test has no folder for adapters. */
+function withoutKeeping(options: TrainingOptions): TrainingOptions {
+  if (options.lora?.keepAdapter !== true) return options;
+  return { ...options, lora: { ...options.lora, keepAdapter: false } };
 }
 
 async function testRange(

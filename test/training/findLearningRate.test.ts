@@ -1,5 +1,7 @@
+import * as tf from '@tensorflow/tfjs-core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { addLora } from '../../src/nn/lora.js';
 import { findLearningRate } from '../../src/training/findLearningRate.js';
 import type { FindLearningRateOptions } from '../../src/training/findLearningRate.js';
 import { SmoothedLoss, steepestRate, sweptRate } from '../../src/training/rangeTest.js';
@@ -127,6 +129,45 @@ describeBackends('findLearningRate', () => {
     });
     await expect(stopped).rejects.toThrow('enough');
     expect(steps).toBe(3);
+    expect(await weightsOf(model)).toEqual(before);
+    model.dispose();
+  });
+
+  it('tests adapters, and takes them away again', async () => {
+    const model = await tinyModel();
+    const lora = { r: 2, keepAdapter: true };
+    const [before, trained] = [await weightsOf(model), [...model.trainableParameters().keys()]];
+    const tensors = tf.memory().numTensors;
+    const expectUnchanged = async (): Promise<void> => {
+      expect(tf.memory().numTensors).toBe(tensors);
+      expect(await weightsOf(model)).toEqual(before);
+      expect([...model.trainableParameters().keys()]).toEqual(trained);
+      expect(model.textEncoder.pretrained).toBe(false);
+    };
+    const found = await findLearningRate(model, tinyData(10), { ...quick, lora, soup: 2 });
+    expect(found.points).toHaveLength(24);
+    expect(found.suggestion).toBeGreaterThan(0);
+    await expectUnchanged();
+    const controller = new AbortController();
+    const onStep = (): void => controller.abort(new Error('enough'));
+    const stopped = findLearningRate(model, tinyData(10), {
+      ...{ ...quick, lora, signal: controller.signal, onStep },
+    });
+    await expect(stopped).rejects.toThrow('enough');
+    await expectUnchanged();
+    const freeze = { parameters: ['head.*'] };
+    const refused = findLearningRate(model, tinyData(10), { ...quick, lora, freeze });
+    await expect(refused).rejects.toThrow("got 'head.*', which names none");
+    await expectUnchanged();
+    model.dispose();
+  });
+
+  it('refuses a model that has adapters, and leaves them', async () => {
+    const model = await tinyModel();
+    addLora(model.textEncoder);
+    const before = await weightsOf(model);
+    const refused = findLearningRate(model, tinyData(10), quick);
+    await expect(refused).rejects.toThrow('findLearningRate: the model must have no adapters');
     expect(await weightsOf(model)).toEqual(before);
     model.dispose();
   });
