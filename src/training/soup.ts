@@ -1,12 +1,14 @@
 import * as tf from '@tensorflow/tfjs-core';
+import * as v from 'valibot';
 import type { Dataset } from '../datasets/example.js';
 import { InputError } from '../errors.js';
 import type { BertResNetModel } from '../model.js';
 import type { StateDict } from '../nn/stateDict.js';
+import { parseOptions } from '../schema.js';
 import { readSafetensors } from '../weights/safetensors.js';
 import { evaluate } from './evaluate.js';
 import type { EvaluateOptions } from './evaluate.js';
-import { isMinimized } from './monitor.js';
+import { isMinimized, monitors } from './monitor.js';
 import type { Monitor } from './monitor.js';
 import type { ClassificationReport } from './metrics.js';
 
@@ -105,10 +107,12 @@ export interface SoupOptions extends EvaluateOptions {
   readonly monitor?: Monitor;
 }
 
+const monitorSchema = v.strictObject({ monitor: v.optional(v.picklist(monitors), 'accuracy') });
+
 /**
  * The greedy soup (Wortsman et al., 2022) of models that were fine-tuned from the same pretrained weights, such as
  * those of several runs: they are sorted by their figure on the validation rows, and averaged as long as that does not
- * become worse. The model then holds the average.
+ * become worse. The model then holds the average, without the calibration that it had.
  *
  * ```ts
  * const files = ['run1', 'run2', 'run3'].map((run) => `${run}/model/model.safetensors`);
@@ -117,19 +121,23 @@ export interface SoupOptions extends EvaluateOptions {
  *
  * @param files safetensors of the model's own architecture
  * @returns the files that went in, and the report of their average.
- * @throws InputError where there is no file, or one holds other weights.
+ * @throws InputError where there is no file, the monitor is none, or a file holds other weights.
  */
 export async function greedySoup(
   model: BertResNetModel,
   files: readonly string[],
   validation: Dataset,
-  { monitor = 'accuracy', ...options }: SoupOptions = {},
+  { monitor: asked, ...options }: SoupOptions = {},
 ) {
   if (files.length === 0) {
     throw new InputError('greedySoup: files must name one model.safetensors or more, got none');
   }
+  const { monitor } = parseOptions('greedySoup', monitorSchema, { monitor: asked });
   const measure = () => evaluate(model, validation, options);
-  const load = (weights: StateDict): void => void model.loadStateDict(weights);
+  const load = (weights: StateDict): void => {
+    model.loadStateDict(weights);
+    model.calibration = undefined; // of weights that are no more
+  };
   const ingredients = files.map((of) => ({ of, read: () => readSafetensors(of) }));
   const figures = new Map<string, number>();
   for (const { of, read } of ingredients) {

@@ -1,9 +1,14 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import type { StateDict } from '../../src/nn/stateDict.js';
 import { classificationReport } from '../../src/training/metrics.js';
-import { cookSoup } from '../../src/training/soup.js';
+import type { Monitor } from '../../src/training/monitor.js';
+import { cookSoup, greedySoup } from '../../src/training/soup.js';
 import { describeBackends } from '../backends.js';
+import { tinyData, tinyModel, weightsOf } from './tiny.js';
 
 describeBackends('cookSoup', () => {
   it('averages in what does not make it worse, and leaves out the rest', async () => {
@@ -26,6 +31,39 @@ describeBackends('cookSoup', () => {
     expect(soup.ingredients).toEqual([0, 1, 3]);
     expect((await model.data())[0]).toBeCloseTo(1, 6);
     expect(soup.report.loss).toBeCloseTo(Math.log(2), 6);
+    model.dispose();
+  });
+});
+
+describeBackends('greedySoup', () => {
+  it('refuses a figure that is none before it reads a file, and leaves the model', async () => {
+    const model = await tinyModel();
+    const calibration = { data: 'tiny', heads: {} };
+    model.calibration = calibration;
+    const before = await weightsOf(model);
+    const monitor = 'acuracy' as Monitor;
+    const refused = greedySoup(model, ['nowhere'], tinyData(6), { monitor });
+    await expect(refused).rejects.toThrow(
+      /^greedySoup: monitor must be one of "accuracy", .*, got "acuracy"$/,
+    );
+    await expect(greedySoup(model, ['nowhere'], tinyData(6))).rejects.toThrow('nowhere');
+    expect(await weightsOf(model)).toEqual(before);
+    expect(model.calibration).toBe(calibration);
+    model.dispose();
+  });
+
+  it('measures without the calibration of other weights, and leaves none', async () => {
+    const model = await tinyModel();
+    const folder = await mkdtemp(join(tmpdir(), 'soup-'));
+    await model.save(folder);
+    model.calibration = {
+      data: 'tiny',
+      heads: { both: { temperature: 2, rows: 6, precision: {} } },
+    };
+    const soup = await greedySoup(model, [join(folder, 'model.safetensors')], tinyData(6));
+    expect(soup.report).not.toHaveProperty('calibrated');
+    expect(model.calibration).toBeUndefined();
+    await rm(folder, { recursive: true });
     model.dispose();
   });
 });
