@@ -12,7 +12,7 @@ import type {
   RowAnswers,
   StepRecord,
 } from '../index.js';
-import { isFile, writeFileAtomic } from '../weights/files.node.js';
+import { isFile, remove, writeFileAtomic } from '../weights/files.node.js';
 import { openCsv } from './data.js';
 import { readRunJson } from './runFolder.node.js';
 import type { RunFolder } from './runFolder.node.js';
@@ -57,13 +57,14 @@ export async function writeReport(
   terminal.say(`report: ${path}`);
 }
 
-/** Writes all rows whose text or picture was trained on, where there are any. */
+/** Writes all rows whose text or picture was trained on; where they were looked for and there are none, no list stays. */
 export async function writeLeakage(
   { leakage }: ReportData,
   path: string,
   terminal: Terminal,
 ): Promise<void> {
-  if (leakage === undefined || leakage.rows.length === 0) return;
+  if (leakage === undefined) return;
+  if (leakage.rows.length === 0) return remove(path);
   const parts = ['text', 'image'] as const;
   const columns = parts.flatMap((part) => [part, `${part}_similarity`, `${part}_trained_on`]);
   await writeCsv(
