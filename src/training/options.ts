@@ -57,7 +57,7 @@ export interface TrainingOptions {
   readonly beta1?: number;
   /** AdamW's second beta (default 0.999). */
   readonly beta2?: number;
-  /** AdamW's epsilon (default 1e-8). */
+  /** AdamW's epsilon, above 0 (default 1e-8). */
   readonly epsilon?: number;
   /** How the rate moves after the warm-up (default `cosine`, to 0 at the end). */
   readonly schedule?: ScheduleName;
@@ -259,7 +259,7 @@ const trainingEntries = {
   decay: v.optional(v.picklist(['matrices', 'all']), 'matrices'),
   beta1: v.optional(belowOne, 0.9),
   beta2: v.optional(belowOne, 0.999),
-  epsilon: v.optional(atLeast(0), 1e-8),
+  epsilon: v.optional(aboveZero, 1e-8),
   schedule: v.optional(v.picklist(scheduleNames), 'cosine'),
   warmupRatio: v.optional(share, 0.1),
   warmupSteps: v.optional(integer(0)),

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
 import { clipScale, globalNorm } from '../../src/training/clip.js';
 import { AdamW } from '../../src/training/optimizer.js';
+import { resolveOptions } from '../../src/training/options.js';
 import { describeBackends, take } from '../backends.js';
 import fixture from '../fixtures/optimizer.json';
 
@@ -148,6 +149,9 @@ describeBackends('training', () => {
         'learningRate must be a number of at least 0, got -1',
       );
       expect(() => new AdamW({ beta2: 1 })).toThrow('beta2 must be in [0, 1), got 1');
+      // An element without a gradient would become 0 / 0.
+      expect(() => new AdamW({ epsilon: 0 })).toThrow('adamw: epsilon must be a number above 0');
+      expect(() => resolveOptions({ epsilon: 0 })).toThrow('trainer: epsilon must be above 0');
       expect(() =>
         new AdamW().applyGradients({ nobody: new tf.Tensor([], 'float32', {}, 0) }),
       ).toThrow("got 'nobody'");
