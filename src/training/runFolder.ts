@@ -13,8 +13,11 @@ const products = [
     'history.jsonl',
     'config.json',
   ] as const),
-  ...(['report.html', 'answers.csv', 'tensorboard'] as const),
+  ...(['report.html', 'answers.csv', 'leakage.csv', 'tensorboard'] as const),
 ];
+
+/** What the command line's `evaluate` and `report` say of the run's model on other rows: `metrics-test.json`. */
+const evaluations = /^(metrics-.+\.json|(answers|leakage)-.+\.csv|report-.+\.html)$/;
 
 /**
  * A folder that holds a run: `model/`, `checkpoint/last.safetensors`, `history.jsonl`,
@@ -76,12 +79,20 @@ export class RunFolder {
     return undefined;
   }
 
-  /** Empties the folder of any run. */
+  /** Empties the folder of any run, and of what was said of its model. */
   async start(): Promise<void> {
+    if ((await this.holds()) !== undefined) await this.#removeEvaluations();
     for (const name of products) await files.remove(this.#inside(name));
     await files.makeFolder(this.#inside('checkpoint'));
     await this.#removeRemains();
     this.#lines = 0;
+  }
+
+  async #removeEvaluations(): Promise<void> {
+    for (const name of await files.listFolder(this.path)) {
+      const path = this.#inside(name);
+      if (evaluations.test(name) && (await files.isFile(path))) await files.remove(path);
+    }
   }
 
   /** Whether there is a checkpoint to go on from. */

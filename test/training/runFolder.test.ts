@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -45,4 +45,34 @@ test('a folder is one run’s at a time, and free when that ends', async () => {
   expect(done).toBe('1');
   await expect(fit({ epochs: 2 })).rejects.toThrow(/must not hold a run yet/); // which frees it, too
   expect(await fit({ epochs: 2, overwrite: true })).toBe(2);
+});
+
+/** Puts files into a folder, which is there. */
+async function put(place: string, names: readonly string[]): Promise<void> {
+  for (const name of names) await writeFile(join(place, name), 'old');
+}
+
+const said = [
+  ...['metrics-test.json', 'answers-test.csv', 'leakage-test.csv', 'report-test.html'],
+  ...['leakage.csv', 'answers.csv', 'report.html'],
+];
+const own = ['metrics-test.txt', 'my-answers-1.csv', 'report-.html', 'test.csv'];
+
+test('what was said of the model before goes with it, and nothing else', async () => {
+  const place = join(folder, 'said');
+  await fit({ epochs: 1, outputDir: place });
+  await put(place, [...said, ...own]);
+  await fit({ epochs: 1, outputDir: place, overwrite: true });
+  const left = await readdir(place);
+  expect(left.filter((name) => said.includes(name))).toEqual([]);
+  expect(left).toEqual(expect.arrayContaining(own));
+  expect(left).toContain('model');
+});
+
+test('a folder without a run keeps its files, whatever their names', async () => {
+  const place = await mkdtemp(join(folder, 'other-'));
+  const names = said.filter((name) => name.includes('-'));
+  await put(place, names);
+  await fit({ epochs: 1, outputDir: place });
+  expect(await readdir(place)).toEqual(expect.arrayContaining(names));
 });
