@@ -64,11 +64,43 @@ function meantBy(raw: string, name: string): string | object {
 /** A finite number from `minimum` to `maximum`, both allowed. */
 export function number(help: string, minimum = 0, maximum = Infinity): Option<number> {
   const read = (raw: string, name: string): number => {
-    const value = raw.trim() === '' ? NaN : Number(raw);
+    const value = numberOf(raw);
     if (Number.isFinite(value) && value >= minimum && value <= maximum) return value;
     throw new InputError(`${name} takes a number ${range(minimum, maximum)}, got '${raw}'`);
   };
   return { value: 'X', help, read };
+}
+
+/** A share, or one for some of these names whose sum is at most 1: `0.2`, or `text=0.5`, which stays as it was given. */
+export function shares(names: readonly string[], help: string): Option<number | string> {
+  const value = names.map((one) => `${one}=X`).join(',');
+  const read = (raw: string, name: string): number | string => {
+    const share = numberOf(raw);
+    if (share >= 0 && share <= 1) return share;
+    const pairs = Object.entries(readPairs(raw) ?? {});
+    const known = pairs.every(([one, x]) => names.includes(one) && x >= 0);
+    if (pairs.length > 0 && known && pairs.reduce((sum, [, x]) => sum + x, 0) <= 1) return raw;
+    throw new InputError(
+      `${name} takes a number from 0 to 1, or ${value} (one of them or all, each once) whose sum is at most 1, got '${raw}'`,
+    );
+  };
+  return { value: `X|${value}`, help, read };
+}
+
+/** The numbers of `good=1,bad=2.5` by their names; undefined where it is no such list, or has a name twice. */
+export function readPairs(raw: string): Readonly<Record<string, number>> | undefined {
+  const pairs = raw.split(',').map((pair) => {
+    const at = pair.lastIndexOf('=');
+    return at < 1 ? undefined : ([pair.slice(0, at), numberOf(pair.slice(at + 1))] as const);
+  });
+  const good = pairs.filter((pair) => pair !== undefined && Number.isFinite(pair[1]));
+  const named = new Map(good as (readonly [string, number])[]);
+  return named.size === pairs.length ? Object.fromEntries(named) : undefined;
+}
+
+/** A number as it was given; NaN where it is none. */
+function numberOf(raw: string): number {
+  return raw.trim() === '' ? NaN : Number(raw);
 }
 
 const secondsOf = { s: 1, m: 60, h: 3600 } as const;

@@ -11,6 +11,8 @@ import {
   number,
   optionName,
   optionalText,
+  readPairs,
+  shares,
   text,
 } from './options.js';
 import type { Values } from './options.js';
@@ -104,10 +106,10 @@ export const trainingOptions = {
   patience: integer('End after so many epochs without a better figure (default: never)'),
   minDelta: number('With --patience: what a better figure is better by, at least (default 0)'),
   auxiliary: number('What the losses of text alone and image alone count (default 1; 0: nothing)'),
-  modalityDropout: number(
-    'The share of the rows with both inputs that are trained as if they lacked one (default 0)',
-    0,
-    1,
+  modalityDropout: shares(
+    ['text', 'image'],
+    'The share of the rows with both inputs that are trained as if they lacked one, either equally often, or a ' +
+      'share for each: text=0.5 (default 0)',
   ),
   modulate: flag('Slow down the encoder that is ahead, so that the other is not starved (OGM-GE)'),
   auxiliaryDetached: flag('Keep those losses out of the encoders'),
@@ -202,7 +204,7 @@ export function trainingOf(values: TrainValues): TrainingOptions {
   const { headLearningRate, schedule, weightDecay, maxGradNorm, labelSmoothing, rDrop, mixup } =
     values;
   const { mode, maxLength, monitor, seed, ungrouped, layerDecay, focal, ema, soup } = values;
-  const { unfreeze, classWeights, modalityDropout, modulate } = values;
+  const { unfreeze, classWeights, modalityDropout: dropout, modulate } = values;
   const { warmupSteps, decay, beta1, beta2, epsilon } = values;
   return defined({
     ...{ epochs, batchSize, learningRate, textLearningRate, imageLearningRate, headLearningRate },
@@ -221,7 +223,7 @@ export function trainingOf(values: TrainValues): TrainingOptions {
     ...{ layerDecay, ema, soup, focalGamma: focal, gradualUnfreezing: unfreeze },
     ...{ warmupSteps, decay, beta1, beta2, epsilon },
     classWeights: classWeights === undefined ? undefined : readClassWeights(classWeights),
-    modalityDropout,
+    modalityDropout: typeof dropout === 'string' ? readPairs(dropout) : dropout,
     gradientModulation: modulate ? {} : undefined,
     earlyStopping: stoppingOf(values),
     warmupRatio: warmup,
@@ -265,14 +267,10 @@ function encodersOf(freeze: 'text' | 'image' | 'both', span: true | number) {
 /** `balanced`, or `good=1,bad=2.5`. @throws InputError where it is neither */
 function readClassWeights(given: string): 'balanced' | Record<string, number> {
   if (given === 'balanced') return given;
-  const pairs = given.split(',').map((pair) => {
-    const at = pair.lastIndexOf('=');
-    return [pair.slice(0, at), Number(pair.slice(at + 1))] as const;
-  });
-  if (pairs.every(([label, weight]) => label !== '' && weight > 0))
-    return Object.fromEntries(pairs);
+  const weights = readPairs(given);
+  if (weights && Object.values(weights).every((weight) => weight > 0)) return weights;
   throw new InputError(
-    `train: --class-weights must be balanced or LABEL=NUMBER,... with numbers above 0, got '${given}'`,
+    `train: --class-weights must be balanced or LABEL=NUMBER,... with each label once and numbers above 0, got '${given}'`,
   );
 }
 

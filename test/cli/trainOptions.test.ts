@@ -259,7 +259,15 @@ const table: Readonly<Record<keyof TrainValues, readonly Case[]>> = {
     ['--patience 3 --min-delta 0.5', trainer({ earlyStopping: { patience: 3, minDelta: 0.5 } })],
   ],
   auxiliary: [['--auxiliary 0.5', trainer({ auxiliary: { weight: 0.5 } })]],
-  modalityDropout: [['--modality-dropout 0.5', trainer({ modalityDropout: 0.5 })]],
+  modalityDropout: [
+    ['--modality-dropout 0.5', trainer({ modalityDropout: 0.5 })],
+    ['--modality-dropout text=0.5', trainer({ modalityDropout: { text: 0.5 } })],
+    ['--modality-dropout image=0.2', trainer({ modalityDropout: { image: 0.2 } })],
+    [
+      '--modality-dropout text=0.5,image=0.2',
+      trainer({ modalityDropout: { text: 0.5, image: 0.2 } }),
+    ],
+  ],
   modulate: [['--modulate', trainer({ gradientModulation: {} })]],
   auxiliaryDetached: [
     ['--auxiliary-detached', trainer({ auxiliary: { reachEncoders: false } })],
@@ -334,6 +342,51 @@ describe('the options of train', () => {
     expect(changesOf(plain, told)).toEqual(wanted);
     expect(() => resolveOptions(told.trainer!)).not.toThrow();
   });
+});
+
+describe('options of several numbers', () => {
+  const read = async (...words: string[]) => {
+    const { code, stderr } = await bertresnet([
+      'train',
+      at('rows.csv'),
+      '--out',
+      at('run'),
+      ...words,
+    ]);
+    return { code, stderr };
+  };
+
+  it.each([
+    ...[
+      'text=2',
+      'foo=0.1',
+      'text=',
+      '=0.1',
+      'text',
+      'text=0.1,',
+      'text=0.1;image=0.1',
+      '2',
+      '-0.1',
+    ],
+    ...['text=-0.1', 'text=x', 'text=0.1,text=0.2', 'text=0.6,image=0.6', 'text=Infinity'],
+  ])('--modality-dropout %s is refused', async (given) => {
+    expect(await read(`--modality-dropout=${given}`)).toEqual({
+      code: 2,
+      stderr:
+        'bertresnet: train: --modality-dropout takes a number from 0 to 1, or text=X,image=X ' +
+        `(one of them or all, each once) whose sum is at most 1, got '${given}'`,
+    });
+  });
+
+  it.each(['good', '12', 'good=', 'good=0', '=1', 'good=1,good=2', 'good=1,,bad=2'])(
+    '--class-weights %s is refused',
+    async (given) => {
+      const { code, stderr } = await read('--class-weights', given);
+      expect(code).toBe(2);
+      expect(stderr).toContain('with each label once and numbers above 0');
+      expect(stderr).toContain(`got '${given}'`);
+    },
+  );
 });
 
 describe('config.json', () => {
