@@ -13,7 +13,10 @@ export interface LazyFile {
 export interface FileTree {
   /** What errors call it. */
   readonly name: string;
-  /** The folder in which all of the files lie, as in that of a folder picker; '' where there is none. */
+  /**
+   * The folder in which all of the files lie, as in that of a folder picker; '' where there is none. What macOS puts
+   * beside it does not count.
+   */
   readonly top: string;
   /** Whether there is a file; undefined where only reading it tells. */
   has(path: string): boolean | undefined;
@@ -164,9 +167,13 @@ export function addressTree(base: URL, request: typeof fetch = fetch): FileTree 
   return { name: folder.href, top: '', has: () => undefined, open };
 }
 
+/** What macOS puts beside the files of people, in the zips that it makes too. */
+const ofTheSystem = /(^|\/)(__MACOSX\/|\._|\.DS_Store$)/;
+
 function topOf(paths: Iterable<string>): string {
   let top: string | undefined;
   for (const path of paths) {
+    if (ofTheSystem.test(path)) continue;
     const [first, ...others] = path.split('/');
     if (others.length === 0 || (top !== undefined && top !== first)) return '';
     top = first;

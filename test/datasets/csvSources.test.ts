@@ -26,6 +26,15 @@ const files: Record<string, string | Uint8Array> = {
 const under = (folder: string) =>
   Object.fromEntries(Object.entries(files).map(([path, content]) => [folder + path, content]));
 
+/** What macOS adds to a folder, and to a zip of one. */
+const finder = {
+  '.DS_Store': 'x',
+  'data/.DS_Store': 'x',
+  '__MACOSX/._data': 'x',
+  '__MACOSX/data/._rows.csv': 'x',
+  '__MACOSX/data/img/._1.png': 'x',
+};
+
 const blobs = (contents: Record<string, string | Uint8Array>) =>
   new Map(Object.entries(contents).map(([path, part]) => [path, new Blob([part as never])]));
 
@@ -128,6 +137,11 @@ describe('CSV files and their pictures', () => {
     ['a zip', async () => open('rows.csv', await zip(files))],
     ['a zip that is not compressed', async () => open('rows.csv', await zip(files, 0))],
     ['a zip of a folder', async () => open('data/rows.csv', await zip(under('data/')))],
+    [
+      "a zip of macOS's Finder",
+      async () => open('rows.csv', await zip({ ...under('data/'), ...finder })),
+    ],
+    ['the Blobs of such a zip', () => open('rows.csv', blobs({ ...finder, ...under('data/') }))],
     ['a file and a zip of a folder', async () => open(file, await zip(under('data/')))],
     ["a directory's handle", () => open('rows.csv', directory(files))],
     ['a folder within a directory', () => open('sub/rows.csv', directory(under('sub/')))],

@@ -1,6 +1,7 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { BlobWriter, TextReader, Uint8ArrayReader, ZipWriter } from '@zip.js/zip.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { useBackend } from '../../src/backends/select.js';
 import { BertTokenizer } from '../../src/datasets/tokenizer.js';
@@ -43,6 +44,18 @@ describe('a saved model', () => {
     expect(processor.size).toEqual({ height: 8, width: 8 });
     const other = BertTokenizer.fromPretrained(await files('config.json'));
     await expect(other).rejects.toThrow(/^tokenizer: the files given must hold tokenizer\.json or/);
+  });
+
+  it('is read from a zip of macOS, which has files of its own', async () => {
+    const writer = new ZipWriter(new BlobWriter(), { useWebWorkers: false });
+    for (const name of await readdir(join(folder, 'run/model'))) {
+      const bytes = await readFile(join(folder, 'run/model', name));
+      await writer.add(`model/${name}`, new Uint8ArrayReader(bytes));
+      await writer.add(`__MACOSX/model/._${name}`, new TextReader('x'));
+    }
+    const model = await BertResNetModel.fromPretrained(await writer.close());
+    expect(await weightsOf(model)).toEqual(weights);
+    model.dispose();
   });
 
   it('that is missing makes no zip', async () => {
