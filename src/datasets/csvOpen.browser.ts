@@ -2,6 +2,7 @@ import { directoryTree, addressTree } from '../files/fileTree.js';
 import type { FileTree } from '../files/fileTree.js';
 import { findDirectory, findFile, split } from '../files/opfs.browser.js';
 import { lastPart } from '../files/paths.js';
+import { mayBePrivate } from '../files/privatePath.browser.js';
 import { TreeImages } from './csvImages.js';
 import type { CsvImages } from './csvImages.js';
 import { openInTree } from './csvTree.js';
@@ -10,7 +11,7 @@ import type { OpenedCsv } from './csvTree.js';
 /** Opens a file by its path in the private file system where it is there, else by its address. */
 export async function openCsvPath(where: string | URL): Promise<OpenedCsv> {
   const path = String(where);
-  if (isPath(where) && (await findFile(path)) !== undefined) {
+  if ((await isPath(where)) && (await findFile(path)) !== undefined) {
     const { folder, name } = split(path);
     return openInTree(await directoryTree((await findDirectory(folder))!), name);
   }
@@ -23,7 +24,7 @@ export async function openCsvPath(where: string | URL): Promise<OpenedCsv> {
 export async function openImageFolder(
   where: string | URL,
 ): Promise<(allowOutside: boolean) => CsvImages> {
-  const directory = isPath(where) ? await findDirectory(where) : undefined;
+  const directory = (await isPath(where)) ? await findDirectory(String(where)) : undefined;
   const tree: FileTree =
     directory === undefined
       ? addressTree(new URL(String(where), location.href))
@@ -31,6 +32,6 @@ export async function openImageFolder(
   return (allowOutside) => new TreeImages(tree, [''], allowOutside);
 }
 
-function isPath(where: string | URL): where is string {
-  return typeof where === 'string' && !/^(https?|blob|data):/i.test(where);
+async function isPath(where: string | URL): Promise<boolean> {
+  return typeof where === 'string' && mayBePrivate(where);
 }

@@ -1,6 +1,8 @@
 import { imageSize } from 'image-size';
 import { InputError } from '../errors.js';
+import type { FileHandle } from '../files/fileTree.js';
 import { findFile } from '../files/opfs.browser.js';
+import { isUrl, mayBePrivate } from '../files/privatePath.browser.js';
 import { reasonOf } from '../weights/source.js';
 import type { ImageSource } from './example.js';
 import { attempt, checkSize, encodedBytes, fromPixels, isPixels, nameOf } from './imageSource.js';
@@ -105,16 +107,22 @@ function unmultiplied(bitmap: ImageBitmap): Uint8Array | undefined {
 }
 
 /** A file of the private file system where it is there, else what its address answers. */
-async function readBytes(path: string, base = ''): Promise<Uint8Array> {
-  const inside = /^(https?|blob|data):/i.test(path) ? undefined : await findFile(`${base}/${path}`);
+async function readBytes(path: string, folder = ''): Promise<Uint8Array> {
+  const inside = await findInside(path, folder);
   if (inside !== undefined) return new Uint8Array(await (await inside.getFile()).arrayBuffer());
   try {
-    const response = await fetch(new URL(path, new URL(base, location.href)));
+    const base = new URL(folder.replace(/[^/]$/, '$&/'), location.href);
+    const response = await fetch(new URL(path, base));
     if (!response.ok) throw new Error(`its address answered ${response.status}`);
     return new Uint8Array(await response.arrayBuffer());
   } catch (error) {
     throw new InputError(`image: ${path} cannot be read: ${reasonOf(error)}`);
   }
+}
+
+async function findInside(path: string, folder: string): Promise<FileHandle | undefined> {
+  const whole = folder === '' || isUrl(path) ? path : `${folder}/${path}`;
+  return (await mayBePrivate(whole)) ? findFile(whole) : undefined;
 }
 
 /** The bytes of a picture's file, or its size and pixels. @throws InputError where it is missing */

@@ -1,7 +1,7 @@
 import { InputError } from '../errors.js';
 import { sha256 } from '../files/hash.browser.js';
 import { hex } from '../files/hash.js';
-import { rootDirectory } from '../files/opfs.browser.js';
+import { hasPrivateFiles, mayBePrivate } from '../files/privatePath.browser.js';
 import { defaultCache, download, exists } from './download.browser.js';
 import type { Download } from './download.browser.js';
 import { isFile, isFolder, openFile, recoverFolder } from './files.browser.js';
@@ -17,11 +17,9 @@ export async function findFolder(
   path: string,
   options: PretrainedOptions = {},
 ): Promise<FileStore | undefined> {
-  if (/^https?:/.test(path)) return addressStore(path, options);
   if (path === '') return undefined;
-  const isAddress = /^\.{0,2}\//.test(path);
-  if (isAddress && path.startsWith('../')) return addressStore(path, options); // No private path leads upwards.
-  if (isAddress && !(await hasPrivateFiles())) return addressStore(path, options);
+  const isAddress = /^(https?:|\.{0,2}\/)/.test(path); // Anything else may be a hub id.
+  if (isAddress && !(await mayBePrivate(path))) return addressStore(path, options);
   await recoverFolder(path);
   if (await isFolder(path)) return folderStore(path);
   if (await isFile(path))
@@ -96,12 +94,4 @@ function once<T>(
 /** A folder's name for an address. */
 function keyOf(url: string): string {
   return hex(sha256().update(url).digest()).slice(0, 32);
-}
-
-/** Whether there is a private file system: not in a page that came by http, nor in some private windows. */
-async function hasPrivateFiles(): Promise<boolean> {
-  return rootDirectory().then(
-    () => true,
-    () => false,
-  );
 }
