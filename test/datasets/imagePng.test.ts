@@ -5,7 +5,6 @@ import { describe, expect, it } from 'vitest';
 import sharp from 'sharp';
 import { decodeImage } from '../../src/datasets/image.node.js';
 import { decodePng, readsPng } from '../../src/datasets/imagePng.js';
-import { cutOff } from '../../src/datasets/imageWhole.js';
 
 const folder = fileURLToPath(new URL('../fixtures/images/', import.meta.url));
 const names = (await readdir(folder)).filter((name) => name.endsWith('.png'));
@@ -49,22 +48,5 @@ describe("the browser's decoder of PNGs", () => {
     await expect(decodePng(bytes.subarray(0, bytes.length >> 1))).rejects.toThrow();
     bytes[bytes.length >> 1]! ^= 1;
     await expect(decodePng(bytes)).rejects.toThrow();
-  });
-});
-
-describe('a file that is cut off', () => {
-  it('is known by its missing end', async () => {
-    for (const [name, type] of [
-      ['rgb.jpg', 'jpg'],
-      ['exif6.jpg', 'jpg'],
-      ['lossy.webp', 'webp'],
-    ] as const) {
-      const bytes = new Uint8Array(await readFile(join(folder, name)));
-      expect(cutOff(bytes, type)).toBeUndefined();
-      expect(cutOff(new Uint8Array([...bytes, 0, 0]), type)).toBeUndefined();
-      expect(cutOff(bytes.subarray(0, bytes.length - 3), type)).toMatch(
-        /its end is missing|it has/,
-      );
-    }
   });
 });
