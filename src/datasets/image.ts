@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { ensureBackend } from '../backends/select.js';
 import { InputError } from '../errors.js';
+import { Random } from '../nn/random.js';
 import { openPretrained } from '../weights/hub.js';
 import type { PretrainedOptions, PretrainedSource } from '../weights/hub.js';
 import type { ImageSource } from './example.js';
@@ -68,7 +69,8 @@ export class ImageProcessor {
   }
 
   /**
-   * Pictures as a batch, float32 `[pictures, height, width, 3]`, normalised.
+   * Pictures as a batch, float32 `[pictures, height, width, 3]`, normalised. With `augment`, `random` gives each
+   * picture, in their order, the seed of a Random of its own.
    *
    * @throws InputError, naming the picture, where one is missing, too large or cannot be decoded.
    */
@@ -79,9 +81,14 @@ export class ImageProcessor {
     const { height, width } = this.size;
     const length = height * width * 3;
     const values = new Float32Array(sources.length * length);
+    const { random } = options;
+    // What each is changed by is settled before any is decoded: which is done first is chance.
+    const each = sources.map(() => random && new Random(random.integer(2 ** 32)));
     for (let start = 0; start < sources.length; start += concurrency) {
       const part = sources.slice(start, start + concurrency);
-      const pictures = await Promise.all(part.map((source) => this.load(source, options)));
+      const pictures = await Promise.all(
+        part.map((source, i) => this.load(source, { ...options, random: each[start + i] })),
+      );
       pictures.forEach((picture, index) => values.set(picture, (start + index) * length));
     }
     ensureBackend();

@@ -1,7 +1,10 @@
 import { readFile } from 'node:fs/promises';
+import { setTimeout } from 'node:timers/promises';
 import { inflateSync } from 'node:zlib';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import sharp from 'sharp';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { useBackend } from '../../src/backends/select.js';
 import { affine } from '../../src/datasets/augmentAffine.js';
 import * as color from '../../src/datasets/augmentColor.js';
 import { augmentPixels, augmentText, randomResizedCropBox } from '../../src/datasets/augment.js';
@@ -25,6 +28,21 @@ interface Transforms {
   readonly contrast: Adjusted[];
   readonly saturation: Adjusted[];
   readonly hue: Adjusted[];
+  readonly resizedCrops: {
+    readonly box: [number, number, number, number];
+    readonly height: number;
+    readonly width: number;
+    readonly resample: 'bilinear' | 'bicubic';
+    readonly pixels: string;
+  }[];
+  readonly drawnBoxes: {
+    readonly width: number;
+    readonly height: number;
+    readonly scale: [number, number];
+    readonly ratio: [number, number];
+    readonly draws: number[];
+    readonly box: number[];
+  }[];
 }
 
 const file = new URL('../fixtures/images/transforms.json', import.meta.url);
@@ -36,6 +54,17 @@ function differences(image: RgbImage, packed: string): number {
   const wanted = unpack(packed);
   expect(image.data.length).toBe(wanted.length);
   return wanted.filter((value, i) => value !== image.data[i]).length;
+}
+
+/** Draws what it is given. */
+class Given extends Random {
+  constructor(readonly draws: number[]) {
+    super(0);
+  }
+
+  override uniform(): number {
+    return this.draws.shift()!;
+  }
 }
 
 const seeds = fc.integer({ min: 0, max: 1e6 });
@@ -60,6 +89,45 @@ describe('fixed changes equal those of torchvision on Pillow pictures', () => {
         expect(differences(adjust(picture, factor), pixels)).toBe(0);
       }
     });
+  }
+});
+
+describe('RandomResizedCrop is torchvision’s', () => {
+  const source = { data: unpack(transforms.sources['37x23']!), width: 37, height: 23 };
+
+  for (const { box, pixels, resample, ...size } of transforms.resizedCrops) {
+    it(`${box.join(' ')} to ${size.height} x ${size.width}, ${resample}: every pixel`, async () => {
+      const [top, left, height, width] = box;
+      // The draws that lead to this box: its area, its ratio, then its place.
+      const random = new Given([
+        ...[(height * width) / (23 * 37), Math.log(width / height)],
+        ...[(top + 0.5) / (23 - height + 1), (left + 0.5) / (37 - width + 1)],
+      ]);
+      const plain = { doRescale: false, doNormalize: false };
+      const processor = new ImageProcessor({ size, resample, ...plain });
+      const augment = { randomResizedCrop: { scale: [1e-3, 1], ratio: [0.01, 100] } } as const;
+      const data = await processor.load(rgba(source), { augment, random });
+      expect(differences({ data: Uint8Array.from(data), ...size }, pixels)).toBe(0);
+      expect(random.draws).toEqual([]);
+    });
+  }
+
+  it('draws a box in its way, ten times before it takes the central part', () => {
+    const tries = transforms.drawnBoxes.map(({ draws }) => draws.length);
+    expect(Math.min(...tries)).toBe(4);
+    expect(Math.max(...tries)).toBe(20);
+    for (const { width, height, scale, ratio, draws, box } of transforms.drawnBoxes) {
+      const random = new Given([...draws]);
+      const drawn = randomResizedCropBox({ width, height }, { scale, ratio }, random);
+      expect([drawn.top, drawn.left, drawn.height, drawn.width]).toEqual(box);
+      expect(random.draws).toEqual([]);
+    }
+  });
+
+  function rgba({ data, width, height }: RgbImage) {
+    const pixels = new Uint8Array(width * height * 4).fill(255);
+    for (let i = 0; i < width * height; i++) pixels.set(data.subarray(i * 3, i * 3 + 3), i * 4);
+    return { data: pixels, width, height };
   }
 });
 
@@ -92,6 +160,12 @@ describe('RandomResizedCrop', () => {
     expect(Math.min(...areas)).toBeLessThan(0.21);
     expect(Math.max(...areas)).toBeGreaterThan(0.59);
     expect(Math.abs(mean(shapes))).toBeLessThan(0.02);
+    // As many shapes below the middle of the logarithms as above, and in each quarter of them.
+    const quarters = [0, 0, 0, 0];
+    const span = 2 * Math.log(4 / 3);
+    for (const shape of shapes)
+      quarters[Math.min(3, Math.max(0, Math.floor(4 * (shape / span + 0.5))))]! += 1;
+    for (const count of quarters) expect(Math.abs(count - 500)).toBeLessThan(100);
     expect(Math.min(...shapes)).toBeGreaterThan(Math.log(3 / 4) - 0.02);
     expect(Math.max(...shapes)).toBeLessThan(Math.log(4 / 3) + 0.02);
     expect(boxes.some((box) => box.top === 0)).toBe(true);
@@ -177,10 +251,11 @@ describe('random changes', () => {
   });
 });
 
-describe('ImageProcessor.load with changes', () => {
+describe('ImageProcessor with changes', () => {
   const data = new Uint8Array(60 * 40 * 4).map((_, i) => i * 7);
   const pixels = { data, width: 60, height: 40 };
   const processor = new ImageProcessor({ size: 20, cropSize: 16 });
+  beforeAll(async () => void (await useBackend('cpu')));
 
   it('keeps the size, and the key decides', async () => {
     const load = (seed: number) => {
@@ -193,6 +268,31 @@ describe('ImageProcessor.load with changes', () => {
     expect(await load(2)).not.toEqual(first);
     const unchanged = await processor.load(pixels, { augment: {}, random: new Random(1) });
     expect(unchanged).toEqual(await processor.load(pixels));
+  });
+
+  it('draws for many in their order, whichever is read first', async () => {
+    const bytes = await sharp(data, { raw: { width: 60, height: 40, channels: 4 } })
+      .png()
+      .toBuffer();
+    const process = async (random: Random, waits: readonly number[]) => {
+      const sources = waits.map((wait, i) => ({
+        name: String(i),
+        read: async () => setTimeout(wait, bytes),
+      }));
+      const pictures = await processor.process(sources, {
+        augment: notebookAugmentation,
+        random,
+      });
+      const values = await pictures.data();
+      pictures.dispose();
+      return [...values];
+    };
+    const expected = await process(new Random(3), [0, 10, 20, 30]);
+    expect(await process(new Random(3), [30, 20, 10, 0])).toEqual(expected);
+    const random = new Random(3); // Two calls draw what one does.
+    const parts = [await process(random, [5]), await process(random, [0, 9, 0])];
+    expect(parts.flat()).toEqual(expected);
+    expect(await process(random, [0, 0, 0, 0])).not.toEqual(expected);
   });
 
   it('needs something to draw from', async () => {
