@@ -75,11 +75,13 @@ export async function loadLora(
   const files = await openPretrained(source, options);
   const config = readConfig(await files.readJson(configFile), files.source);
   const weights = await readAdapters(files);
+  const restoreFrozen = encoder.rememberFrozen();
   addLora(encoder, config);
   try {
     assign(encoder, weights, files.source);
   } catch (error) {
     removeLora(encoder);
+    restoreFrozen();
     throw error;
   }
 }

@@ -144,6 +144,9 @@ describeBackends('LoRA', () => {
     expect(() => addLora(encoder, { r: 0 })).toThrow('lora: r must be at least 1, got 0');
     expect(() => addLora(encoder, { targetModules: ['querry'] })).toThrow(/got 'querry'.*query/);
     await expect(saveLora(encoder, join(folder, 'none'))).rejects.toThrow('see addLora');
+    encoder.embeddings.words.frozen = true;
+    const trained = [...encoder.trainableParameters().keys()];
+    const before = tf.memory().numTensors;
     const changed = async (fields: object): Promise<void> => {
       const config = JSON.parse(await readFile(join(peftFolder, 'adapter_config.json'), 'utf8'));
       await writeFile(
@@ -161,6 +164,9 @@ describeBackends('LoRA', () => {
     await expect(changed({ r: 4 })).rejects.toThrow(/of the shape \[4, 12\], got \[3, 12\]/);
     await expect(changed({ target_modules: ['query'] })).rejects.toThrow('has no layer for');
     expect(adaptedLayers(encoder).size).toBe(0);
+    expect([...encoder.trainableParameters().keys()]).toEqual(trained);
+    expect(encoder.embeddings.words.frozen).toBe(true);
+    expect(tf.memory().numTensors).toBe(before);
     addLora(encoder);
     expect(() => addLora(encoder)).toThrow('merge them first');
     encoder.dispose();
