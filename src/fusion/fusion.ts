@@ -138,6 +138,11 @@ export abstract class Fusion extends Module {
     return true;
   }
 
+  /** Whether it is trained by the losses of the single modes, the trainer's `auxiliary`, which then may not be 0. */
+  get needsAuxiliary(): boolean {
+    return false;
+  }
+
   /**
    * The loss of each row in training, [rows], finite for every row: by default the cross-entropy. It is asked for once a
    * mode that is trained.

@@ -40,6 +40,11 @@ export class QmfFusion extends Fusion {
     return tf.div(tf.logSumExp(logits, 1), this.#config.temperature);
   }
 
+  /** The rank loss is one of the single modes. */
+  override get needsAuxiliary(): boolean {
+    return this.#config.regularization > 0;
+  }
+
   override rowLosses(logits: tf.Tensor2D, targets: tf.Tensor2D, context: LossContext): tf.Tensor1D {
     const losses = context.crossEntropy(logits, targets);
     const { regularization } = this.#config;

@@ -1,11 +1,15 @@
 import type { Dataset } from '../datasets/example.js';
 import { InputError } from '../errors.js';
+import type { BertResNetModel } from '../model.js';
 import { hashKey } from '../nn/random.js';
 import { resolveOptions, trainingOptionNames } from './options.js';
 import type { ResolvedOptions } from './options.js';
 
 /** What a run is, by name: everything that decides its numbers, as JSON values. */
 export type RunIdentity = Readonly<Record<string, unknown>>;
+
+/** What checkpoints of earlier versions lack. */
+const notedLater: readonly string[] = ['text', 'image', 'fusion'];
 
 /** What is hashed of a data set that has no fingerprint of its own: so many rows, evenly spread. */
 const sampledRows = 1024;
@@ -37,6 +41,15 @@ export function optionsIdentity(options: ResolvedOptions, warmupSteps: number): 
 }
 
 /**
+ * The part that the model makes beside its parameters' shapes: what its encoders and its fusion do with them. Its labels
+ * are named by themselves, and its first weights are in the checkpoint.
+ */
+export function modelIdentity(model: BertResNetModel): RunIdentity {
+  const { text, image, fusion } = model.config;
+  return { text, image, fusion };
+}
+
+/**
  * What a run did before there was an option: its default, which then is to do nothing, or what is said here. So a run
  * goes on with a later version, unless it is asked for something new.
  */
@@ -50,7 +63,9 @@ function valueWithout(name: string): unknown {
  * differ.
  */
 export function requireSameRun(saved: RunIdentity, asked: RunIdentity, where: string): void {
-  const names = [...new Set([...Object.keys(saved), ...Object.keys(asked)])];
+  const all = [...new Set([...Object.keys(saved), ...Object.keys(asked)])];
+  // What an earlier version did not note cannot be compared.
+  const names = all.filter((name) => Object.hasOwn(saved, name) || !notedLater.includes(name));
   const there = (name: string): string =>
     shown(Object.hasOwn(saved, name) ? saved[name] : valueWithout(name));
   const differing = names.filter((name) => there(name) !== shown(asked[name]));

@@ -10,10 +10,11 @@ export interface Readers {
   readonly extractors?: { readonly text?: unknown; readonly image?: unknown };
 }
 
-const sampled = 64;
+/** Rows that are read at once: at first few, since most data sets have both inputs in one of them. */
+const [firstRows, moreRows] = [64, 1024];
 
 /**
- * The mode that was asked for, or else what the first rows of the data set hold.
+ * The mode that was asked for, or else what the rows of the data set hold: `both` where one has a text and one a picture.
  *
  * @throws InputError where the mode is unknown, or a reader that it needs is missing.
  */
@@ -32,13 +33,46 @@ export async function resolveMode(
   return mode;
 }
 
-/** What the first rows hold. */
+/** What the rows hold: `text` where they hold nothing. */
 async function modeOf(dataset: Dataset): Promise<Mode> {
-  const positions = Array.from({ length: Math.min(sampled, dataset.size) }, (_, i) => i);
-  const examples = await dataset.examples(positions);
-  const text = examples.some((example) => example.text !== undefined);
-  const image = examples.some((example) => example.image !== undefined);
+  const { text, image } = await inputsOf(dataset, ({ text, image }) => text && image);
   return text && image ? 'both' : image ? 'image' : 'text';
+}
+
+/**
+ * @throws InputError where no row of the data set has an input that the mode reads: nothing would be learned from it, or
+ * answered.
+ */
+export async function requireRowsFor(who: string, dataset: Dataset, mode: Mode): Promise<void> {
+  const reads = ({ text, image }: Inputs): boolean =>
+    (text && mode !== 'image') || (image && mode !== 'text');
+  if (reads(await inputsOf(dataset, reads))) return;
+  const input = { text: 'a text', image: 'a picture', both: 'a text or a picture' }[mode];
+  throw new InputError(
+    `${who}: mode '${mode}' needs rows with ${input}, got none in ${dataset.name}; ` +
+      'take another mode, or look at its columns',
+  );
+}
+
+/** Which inputs some row has. */
+interface Inputs {
+  readonly text: boolean;
+  readonly image: boolean;
+}
+
+/** What the rows hold, read from the first until it is enough. */
+async function inputsOf(dataset: Dataset, enough: (found: Inputs) => boolean): Promise<Inputs> {
+  let found: Inputs = { text: false, image: false };
+  for (let from = 0; from < dataset.size && !enough(found);) {
+    const count = Math.min(from === 0 ? firstRows : moreRows, dataset.size - from);
+    const rows = await dataset.examples(Array.from({ length: count }, (_, i) => from + i));
+    found = {
+      text: found.text || rows.some(({ text }) => text !== undefined),
+      image: found.image || rows.some(({ image }) => image !== undefined),
+    };
+    from += count;
+  }
+  return found;
 }
 
 function requireReaders(who: string, readers: Readers, mode: Mode, name: string): void {

@@ -21,7 +21,7 @@ export interface Best {
 
 /**
  * The better of the best epoch so far and a new one: the earlier among equals, and an epoch with an
- * undefined figure only where there is no other. Without validation, the latest.
+ * undefined figure only where there is no other. Without validation, and as long as no figure is defined, the latest.
  */
 export function betterOf(
   best: Best | undefined,
@@ -32,7 +32,7 @@ export function betterOf(
   const value = report?.[monitor] ?? null;
   const candidate = { epoch, value };
   if (best === undefined || report === undefined) return candidate;
-  if (value === null) return best;
   if (best.value === null) return candidate;
+  if (value === null) return best;
   return (isMinimized(monitor) ? value < best.value : value > best.value) ? candidate : best;
 }

@@ -49,8 +49,8 @@ export interface TrainingOptions {
   /** AdamW's weight decay (default 0.01). */
   readonly weightDecay?: number;
   /**
-   * What is decayed: `matrices` (default) spares biases and norms, parameters of rank 1; `all`
-   * spares none.
+   * What is decayed: `matrices` (default) spares biases and norms, which are the parameters of rank 1 and those whose
+   * name ends in `bias`; `all` spares none.
    */
   readonly decay?: 'matrices' | 'all';
   /** AdamW's first beta (default 0.9). */

@@ -9,13 +9,13 @@ import { cachedInputs } from './cachedInputs.js';
 import type { Input } from './cachedInputs.js';
 import { resolveClassWeights } from './classWeights.js';
 import { freezeForEpoch, freezeForRun } from './freezing.js';
-import { fingerprint, optionsIdentity } from './identity.js';
+import { fingerprint, modelIdentity, optionsIdentity } from './identity.js';
 import type { RunIdentity } from './identity.js';
-import { resolveMode } from './mode.js';
+import { requireRowsFor, resolveMode } from './mode.js';
 import { AdamW } from './optimizer.js';
 import type { ResolvedOptions } from './options.js';
 import { parameterRates } from './rates.js';
-import { labelMap } from './rowLoss.js';
+import { labelMap, listLabels } from './rowLoss.js';
 
 /** What a run is, settled before its first step. */
 export interface RunPlan {
@@ -55,9 +55,16 @@ export async function planRun(
   const mode = await resolveMode('trainer', model, train, options.mode);
   const toClass = labelMap('trainer', train, model.labels);
   requireLabels(train);
-  if (validation !== undefined) requireValidation(validation, model.labels);
+  await requireRowsFor('trainer', train, mode);
+  if (validation !== undefined) {
+    requireValidation(validation, model.labels);
+    await requireRowsFor('trainer', validation, mode);
+    requireMonitor(options, validation, model.labels);
+  }
   requireValidationFor(options, validation);
   requireCrossEntropy(model, options);
+  requireAuxiliary(model, options, mode);
+  requireBoth(options, mode);
   requirePooled(model, options);
   if (options.augment && mode !== 'text') {
     requireOwnPictures(options.augment, model.extractors.image);
@@ -70,6 +77,7 @@ export async function planRun(
   );
   const parameters = freezeForRun(model, options);
   requireTrained(freezeForEpoch(parameters, 0, options));
+  requireEncoders(parameters, options);
   freezeForEpoch(parameters, Infinity, options);
   const { inputs: cached, warnings } = cachedInputs(model, mode, options);
   const batchesPerEpoch = Math.ceil(train.size / options.batchSize);
@@ -78,6 +86,7 @@ export async function planRun(
   const warmupSteps = options.warmupSteps ?? Math.ceil(totalSteps * options.warmupRatio);
   const identity = {
     ...optionsIdentity(options, warmupSteps),
+    ...modelIdentity(model),
     mode,
     labels: model.labels,
     train: await fingerprint(train),
@@ -111,12 +120,72 @@ function requireCrossEntropy({ fusion }: BertResNetModel, { focalGamma }: Resolv
   );
 }
 
+/** What the fusion's losses of the single modes are for. */
+function requireAuxiliary(
+  { fusion }: BertResNetModel,
+  { auxiliary }: ResolvedOptions,
+  mode: Mode,
+): void {
+  if (mode !== 'both' || auxiliary.weight > 0 || !fusion.needsAuxiliary) return;
+  throw new InputError(
+    `trainer: the fusion '${fusion.config.type}' needs the losses of text alone and image alone, got ` +
+      'auxiliary.weight 0; leave auxiliary as it is, or take another fusion',
+  );
+}
+
+/** What is about two inputs, where one alone is trained. */
+function requireBoth(options: ResolvedOptions, mode: Mode): void {
+  if (mode === 'both') return;
+  const { modalityDropout, gradientModulation } = options;
+  const dropped = modalityDropout !== undefined && modalityDropout.text + modalityDropout.image > 0;
+  const asked = [
+    ...(dropped ? ['modalityDropout'] : []),
+    ...(gradientModulation === undefined ? [] : ['gradientModulation']),
+  ];
+  if (asked.length === 0) return;
+  throw new InputError(
+    `trainer: ${asked.join(' and ')} must have rows with a text and a picture, got mode '${mode}'; ` +
+      "leave it out, or train mode 'both'",
+  );
+}
+
+/** What changes the gradients of encoders, where none is trained. */
+function requireEncoders(
+  parameters: ReadonlyMap<string, tf.Variable>,
+  { gradientModulation }: ResolvedOptions,
+): void {
+  const ofEncoder = (name: string): boolean => /^(text|visual)_encoder\./.test(name);
+  if (gradientModulation === undefined || [...parameters.keys()].some(ofEncoder)) return;
+  throw new InputError(
+    'trainer: gradientModulation slows down an encoder, but both are frozen; leave it out, or train one of them',
+  );
+}
+
 /** What works on the vectors of texts and pictures, where the fusion reads tokens and regions instead. */
 function requirePooled({ fusion }: BertResNetModel, { gradientModulation }: ResolvedOptions): void {
   if (gradientModulation === undefined || fusion.needs === 'pooled') return;
   throw new InputError(
     'trainer: gradientModulation modulates the pooled features, and the fusion ' +
       `'${fusion.config.type}' reads ${fusion.needs}; leave it out, or take another fusion`,
+  );
+}
+
+/** The figure that chooses the best epoch must be defined, where that can be seen without reading the rows. */
+function requireMonitor(
+  { monitor }: ResolvedOptions,
+  validation: Dataset,
+  labels: readonly string[],
+): void {
+  if (monitor !== 'auc' || validation.labelOf === undefined) return;
+  const toClass = labelMap('trainer', validation, labels);
+  const present = new Set<number>();
+  for (let position = 0; position < validation.size; position++)
+    present.add(toClass(validation.labelOf(position)));
+  const missing = labels.filter((_, label) => !present.has(label));
+  if (missing.length === 0) return;
+  throw new InputError(
+    `trainer: monitor 'auc' must have validation rows of every label, got none of ${listLabels(missing)} in ` +
+      `${validation.name}; take another monitor, or other validation rows`,
   );
 }
 
@@ -173,13 +242,15 @@ export function createOptimizer({ model, options, parameters }: RunPlan): AdamW 
   const { weightDecay, decay, beta1, beta2, epsilon } = options;
   const named = parameterRates(model.namedParameters().keys(), options);
   const rates = new Map([...parameters].map(([name, { name: own }]) => [own, named.get(name)!]));
+  const biased = [...parameters].filter(([name]) => name.endsWith('bias'));
+  const biases = new Set(biased.map(([, { name: own }]) => own));
   return new AdamW({
     learningRate: 1,
     weightDecay,
     beta1,
     beta2,
     epsilon,
-    decays: (_, variable) => decay === 'all' || variable.rank >= 2,
+    decays: (name, { rank }) => decay === 'all' || (rank >= 2 && !biases.has(name)),
     rates: (name) => rates.get(name)!,
   });
 }

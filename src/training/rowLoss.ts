@@ -96,8 +96,8 @@ export function labelMap(
   const unknown = data.labels.filter((label) => !labels.includes(label));
   if (unknown.length > 0) {
     throw new InputError(
-      `${who}: the labels of ${data.name} must be among the model's (${shown(labels)}), ` +
-        `got ${shown(unknown)}; ` +
+      `${who}: the labels of ${data.name} must be among the model's (${listLabels(labels)}), ` +
+        `got ${listLabels(unknown)}; ` +
         'make the model with labels: dataset.labels, or correct the rows',
     );
   }
@@ -105,7 +105,8 @@ export function labelMap(
   return (label) => (label === -1 ? -1 : indices[label]!);
 }
 
-function shown(labels: readonly string[]): string {
+/** Labels as a message names them: the first ten. */
+export function listLabels(labels: readonly string[]): string {
   const first = labels.slice(0, 10).map((label) => `'${label}'`);
   return first.join(', ') + (labels.length > 10 ? ` and ${labels.length - 10} more` : '');
 }

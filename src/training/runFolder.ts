@@ -74,8 +74,17 @@ export class RunFolder {
   }
 
   /** The first of a run's products that the folder holds. */
-  async holds(): Promise<string | undefined> {
-    for (const name of products) if (await exists(this.#inside(name))) return name;
+  holds(): Promise<string | undefined> {
+    return this.#firstOf(products);
+  }
+
+  /** The first of what a run keeps of its epochs, which another run would replace. */
+  holdsResult(): Promise<string | undefined> {
+    return this.#firstOf(['model', 'adapter', 'metrics.json']);
+  }
+
+  async #firstOf(names: readonly string[]): Promise<string | undefined> {
+    for (const name of names) if (await exists(this.#inside(name))) return name;
     return undefined;
   }
 

@@ -203,6 +203,7 @@ export class Trainer {
     const { path: outputDir } = folder;
     const held = await folder.holds();
     if (resume && (await folder.canResume())) return;
+    if (resume) await this.#requireNothingLost(folder);
     if (resume && held === undefined)
       this.#warn(`trainer: ${outputDir} holds no run to resume; a new one begins`);
     if (!resume && !overwrite && held !== undefined) {
@@ -213,6 +214,16 @@ export class Trainer {
     }
     await folder.start();
     await folder.writeJson('config.json', configOf(plan, this.#defaults));
+  }
+
+  /** A run has a checkpoint before it has a model; where only the model is left, a new run would replace it. */
+  async #requireNothingLost(folder: RunFolder): Promise<void> {
+    const kept = await folder.holdsResult();
+    if (kept === undefined) return;
+    throw new InputError(
+      `trainer: resume needs ${folder.checkpoint}, which is missing, and a new run would replace ` +
+        `${folder.path}/${kept}; pass overwrite: true without resume to begin anew there, or name another folder`,
+    );
   }
 }
 
