@@ -56,6 +56,7 @@ class Search {
   readonly #terminal: Terminal;
   readonly #trials: TrialRecord[];
   readonly #folder: SearchFolder;
+  #dropped: number;
 
   constructor(task: SearchTask, rows: Rows, terminal: Terminal) {
     this.#task = task;
@@ -63,9 +64,13 @@ class Search {
     this.#terminal = terminal;
     this.#trials = [...task.trials];
     this.#folder = new SearchFolder(task.folder);
+    this.#dropped = task.dropped;
   }
 
-  /** Makes trials until there is none left, the time is over or somebody stops it; each is written once it is done. */
+  /**
+   * Makes trials until there is none left, the time is over or somebody stops it; each is written once it is done. Of one
+   * that is dropped the time is written.
+   */
   async run(signal: AbortSignal): Promise<Ending> {
     const { settings, budget } = this.#task;
     for (;;) {
@@ -76,16 +81,18 @@ class Search {
       const what = [plural(trial.epochs, 'epoch'), wordsOf(trial)].filter((one) => one !== '');
       this.#terminal.say(`trial ${trial.trial} (${what.join(': ')}) ...`);
       const deadline = deadlineIn(left);
+      const started = Date.now();
+      let record: TrialRecord;
       try {
-        const record = await this.#make(trial, AbortSignal.any([signal, deadline.signal]));
-        await this.#keep(record);
+        record = await this.#make(trial, AbortSignal.any([signal, deadline.signal]));
       } catch (error) {
-        if (signal.aborted) return 'interrupted';
-        if (deadline.signal.aborted) return 'out of time';
-        throw error;
+        if (!signal.aborted && !deadline.signal.aborted) throw error;
+        await this.#drop((Date.now() - started) / 1000);
+        return signal.aborted ? 'interrupted' : 'out of time';
       } finally {
         deadline.clear();
       }
+      await this.#keep(record);
     }
   }
 
@@ -130,6 +137,11 @@ class Search {
     }
   }
 
+  async #drop(seconds: number): Promise<void> {
+    this.#dropped += seconds;
+    await this.#folder.change((search) => ({ ...search, dropped: this.#dropped }));
+  }
+
   async #keep(record: TrialRecord): Promise<void> {
     await this.#folder.append(record);
     this.#trials.push(record);
@@ -145,9 +157,9 @@ class Search {
     await this.#folder.writeBest(await recordOf({ train, folder, resume: false, values }), best);
   }
 
-  /** The seconds of all trials that came to an end. */
+  /** The seconds of all trials, of those that were dropped too. */
   get #spent(): number {
-    return this.#trials.reduce((sum, { seconds }) => sum + seconds, 0);
+    return this.#trials.reduce((sum, { seconds }) => sum + seconds, this.#dropped);
   }
 
   get #monitor(): Monitor {

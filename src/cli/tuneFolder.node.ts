@@ -10,6 +10,10 @@ export interface SearchRecord {
   readonly kind: 'search';
   readonly formatVersion: 1;
   readonly settings: SearchSettings;
+  /** Seconds for all trials together; absent for no limit. */
+  readonly budget?: number;
+  /** Seconds that went into trials that were dropped; absent for none. */
+  readonly dropped?: number;
   /** What every trial is given. */
   readonly command: TrainRecord;
 }
@@ -76,6 +80,14 @@ export class SearchFolder {
     } catch (error) {
       throw new InputError(`tune: line ${i + 1} of ${this.#log} is damaged: ${messageOf(error)}`);
     }
+  }
+
+  /** Writes the first line anew; the trials stay. */
+  async change(edit: (search: SearchRecord) => SearchRecord): Promise<void> {
+    const content = await readFile(this.#log, 'utf8');
+    const end = content.indexOf('\n') + 1;
+    const search = this.#parse(content.slice(0, end), 0) as SearchRecord;
+    await writeFileAtomic(this.#log, line(edit(search)) + content.slice(end));
   }
 
   /** Adds a trial. */

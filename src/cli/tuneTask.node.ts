@@ -19,6 +19,8 @@ export interface SearchTask {
   readonly settings: SearchSettings;
   /** Seconds for all trials together; Infinity for no limit. */
   readonly budget: number;
+  /** Seconds that went into trials that were dropped. */
+  readonly dropped: number;
   /** Those that were made before. */
   readonly trials: readonly TrialRecord[];
 }
@@ -38,7 +40,7 @@ export async function beginSearch(
       'tune: CSV is missing (the rows to train on), or --resume FOLDER to go on with a search',
     );
   }
-  const { out: folder = 'results/tune', budget = Infinity, trials = 30 } = given;
+  const { out: folder = 'results/tune', budget, trials = 30 } = given;
   const { minEpochs = 1, maxEpochs = Math.max(5, minEpochs), seed = 42 } = given;
   const fixed = fixedOf(given);
   const space =
@@ -52,11 +54,14 @@ export async function beginSearch(
     );
   }
   const command = await recordOf({ train, folder, resume: false, values: fixed });
-  await kept.start({ kind: 'search', formatVersion: 1, settings, command });
-  return { train, folder, fixed, settings, budget, trials: [] };
+  await kept.start({ kind: 'search', formatVersion: 1, settings, budget, command });
+  return { train, folder, fixed, settings, budget: budget ?? Infinity, dropped: 0, trials: [] };
 }
 
-/** Goes on with a search; only its time, its number of trials and what computes may be others. */
+/**
+ * Goes on with a search; only its time, its number of trials and what computes may be others. The first two are kept,
+ * so that the search goes on with them the next time.
+ */
 export async function resumeSearch(
   train: string | undefined,
   given: TuneValues,
@@ -74,15 +79,20 @@ export async function resumeSearch(
         `${changed === undefined ? 'CSV' : `--${optionName(changed)}`} cannot be given`,
     );
   }
-  const { search, trials } = await new SearchFolder(folder).read();
+  const kept = new SearchFolder(folder);
+  const { search, trials } = await kept.read();
   const { train: rows, ...fixed } = await located(search.command, folder);
-  const { backend, threads } = given;
+  const { backend, threads, budget = search.budget } = given;
+  const settings = { ...search.settings, trials: given.trials ?? search.settings.trials };
+  if (given.budget !== undefined || given.trials !== undefined)
+    await kept.change((record) => ({ ...record, settings, budget }));
   return {
     train: rows,
     folder,
     fixed: { ...fixed, ...(backend && { backend }), ...(threads && { threads }) },
-    settings: { ...search.settings, ...(given.trials && { trials: given.trials }) },
-    budget: given.budget ?? Infinity,
+    settings,
+    budget: budget ?? Infinity,
+    dropped: search.dropped ?? 0,
     trials,
   };
 }

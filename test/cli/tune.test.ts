@@ -15,6 +15,12 @@ interface Line {
   readonly history: readonly unknown[];
 }
 
+/** The first line of search.jsonl. */
+interface First {
+  readonly budget?: number;
+  readonly dropped?: number;
+}
+
 let workspace: Workspace;
 const path = (...names: string[]): string => workspace.path(...names);
 beforeAll(async () => {
@@ -46,6 +52,7 @@ const lines = async (out: string): Promise<Line[]> =>
     .trimEnd()
     .split('\n')
     .map((line) => JSON.parse(line) as Line);
+const first = async (out: string): Promise<First> => (await lines(out))[0] as unknown as First;
 /** What two searches that are equal have in common: not their time. */
 const found = async (out: string) =>
   (await lines(out)).slice(1).map((line) => ({ ...line, seconds: undefined }));
@@ -104,12 +111,53 @@ describe('tune', () => {
     expect(over.code).toBe(0);
     expect(over.stderr).toMatch(/\ntrial 0 \(1 epoch: --.*\) \.\.\.\n/);
     expect(over.stderr).toMatch(
-      /The time is over\. To go on: .* --budget TIME \(0s of it are spent\)/,
+      /The time is over\. To go on: .* --budget TIME \(\d+s of it are spent\)/,
     );
     expect(await found('short')).toEqual([]);
     const more = ['--budget', '10m', '--trials', '1'];
     await bertresnet(['tune', '--resume', path('short'), ...more]);
     expect((await found('short')).map(({ epochs }) => epochs)).toEqual([1, 2]);
+    const same = await bertresnet(['tune', '--resume', path('short')]);
+    expect(same.code, same.stderr).toBe(0);
+    expect(await found('short')).toHaveLength(2);
+  });
+
+  it('keeps its time when it is stopped, and counts what it drops', async () => {
+    const resume = (more: string[], listener?: Listener) =>
+      bertresnet(['tune', '--resume', path('kept'), ...more], listener);
+    const stopped = async (run: (listener: Listener) => Promise<Outcome>): Promise<number> => {
+      const controller = new AbortController();
+      const heard = (line: string): void => {
+        if (line.startsWith('trial 0 (')) controller.abort();
+      };
+      const { code, stderr } = await run({ signal: controller.signal, heard });
+      expect(code, stderr).toBe(130);
+      const { budget, dropped } = await first('kept');
+      expect(budget).toBe(600);
+      return dropped!;
+    };
+    const once = await stopped((listener) => tune('kept', ['--budget', '10m'], listener));
+    expect(once).toBeGreaterThan(0);
+    expect(await stopped((listener) => resume([], listener))).toBeGreaterThan(once);
+    // What was dropped has taken up a time that is shorter, the next time too.
+    for (const words of [['--budget', '0.001s'], []]) {
+      const { code, stderr } = await resume(words);
+      expect(code, stderr).toBe(0);
+      expect(stderr).toContain('The time is over.');
+      expect(stderr).not.toContain('trial 0 (');
+    }
+    const more = await resume(['--budget', '10m']);
+    expect(more.code, more.stderr).toBe(0);
+    expect(await found('kept')).toEqual(await found('whole'));
+  });
+
+  it('goes on with a folder that keeps no time', async () => {
+    await tune('old', ['--budget', '0.001s']);
+    const { budget: _, dropped: __, ...others } = await first('old');
+    await writeFile(path('old', 'search.jsonl'), `${JSON.stringify(others)}\n`);
+    const { code, stderr } = await bertresnet(['tune', '--resume', path('old')]);
+    expect(code, stderr).toBe(0);
+    expect(await found('old')).toEqual(await found('whole'));
   });
 
   it('counts a configuration that comes to nothing', async () => {
