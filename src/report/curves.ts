@@ -30,10 +30,15 @@ export function epochsOf(history: readonly (StepRecord | EpochRecord)[]): EpochR
   return history.filter((record) => record.kind === 'epoch');
 }
 
+/** The epoch that was kept; nothing where there were no validation rows. */
+export function keptEpoch(history: readonly (StepRecord | EpochRecord)[]): EpochRecord | undefined {
+  return epochsOf(history).findLast(({ best, validation }) => best && validation !== undefined);
+}
+
 /** How the loss fell and the accuracy rose. */
 export function learningCurves(history: readonly (StepRecord | EpochRecord)[]): Section {
   const epochs = epochsOf(history);
-  const best = epochs.findLast((epoch) => epoch.best && epoch.validation !== undefined);
+  const best = keptEpoch(history);
   const mark = best && { x: best.epoch, name: `best: ${best.epoch}` };
   const content = html`<p class="quiet">
       ${

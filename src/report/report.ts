@@ -22,7 +22,7 @@ export function reportHtml(data: ReportData): string {
     test && summary(test, data.leakage),
     history.length > 0 ? learningCurves(history) : undefined,
     test && classes(test, labels),
-    test && modalities(test),
+    test && modalities(test, history),
     test && calibration(test),
     test && test.mistakes.length > 0 ? mistakes(test.mistakes) : undefined,
     data.leakage && leakage(data.leakage),

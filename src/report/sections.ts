@@ -1,6 +1,7 @@
 import type { Mode } from '../fusion/fusion.js';
 import type { Interval } from '../evaluation/bootstrap.js';
 import type { ModeReport, PresenceReport } from '../training/evaluate.js';
+import type { EpochRecord, StepRecord } from '../training/records.js';
 import { lineChart } from './chart.js';
 import { confusion } from './confusion.js';
 import { modeNames, presenceNames } from './curves.js';
@@ -10,6 +11,7 @@ import type { Content, Html } from './html.js';
 import { bar, table } from './page.js';
 import type { Column, Section } from './page.js';
 import { reliabilityDiagram } from './reliability.js';
+import { reliance } from './reliance.js';
 import type { Mistake, ReportedLeakage, TestedRows } from './reportData.js';
 
 const figures = (...names: string[]): Column[] => names.map((name) => ({ name, figures: true }));
@@ -82,8 +84,11 @@ export function classes({ figures: found }: TestedRows, labels: readonly string[
   return { id: 'classes', title: 'Labels and confusions', content };
 }
 
-/** The figures by what answers rest on, and by what rows have. */
-export function modalities(test: TestedRows): Section {
+/** The figures by what answers rest on, and by what rows have, and how much they rest on each input. */
+export function modalities(
+  test: TestedRows,
+  history: readonly (StepRecord | EpochRecord)[],
+): Section {
   const { figures: found, intervals } = test;
   const modes = Object.entries(found.modes) as [Mode, ModeReport][];
   const rows = modes.map(([mode, one]) => [
@@ -103,7 +108,7 @@ export function modalities(test: TestedRows): Section {
     ],
     rows,
   )}
-  ${byPresence(test)}`;
+  ${byPresence(test)} ${reliance(history)}`;
   return { id: 'modalities', title: 'Text, image, both', content };
 }
 

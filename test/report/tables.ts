@@ -13,7 +13,13 @@ export function tableOf(page: string, caption: string): string[][] {
   return rows.map((row) =>
     [...row.matchAll(/<t[hd][^>]*>([^]*?)<\/t[hd]>/g)].map(([, cell]) => {
       const star = cell!.includes('class="best"') ? '*' : '';
-      return star + cell!.replace(/<[^>]*>/g, '').trim();
+      return (
+        star +
+        cell!
+          .replace(/<[^>]*>/g, ' ')
+          .trim()
+          .replace(/\s+/g, ' ')
+      );
     }),
   );
 }
