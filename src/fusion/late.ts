@@ -5,8 +5,8 @@ import type { Scope } from '../nn/module.js';
 
 /**
  * Late fusion: the heads of the single modes vote, and their logits are added (a product of experts, Hinton
- * 2002). It has no parameters of its own, so that few rows cannot teach it to trust one modality blindly:
- * on small data it is the first to try.
+ * 2002). It has no parameters of its own, so that few rows cannot teach it to trust one modality blindly, and it
+ * sees no text and picture together: over frozen encoders other fusions were better (docs/fusions.md).
  */
 export class LateFusion extends Fusion {
   static readonly options = noOptions;
