@@ -41,7 +41,8 @@ export function fixedOf(values: TuneValues): TrainValues {
   return Object.fromEntries(Object.entries(values).filter(([key]) => !own.includes(key)));
 }
 
-const fusions = ['mlp', 'attention', 'gmu', 'film', 'mlb', 'late'];
+/** The usual one, and those that docs/fusions.md cannot tell from the best on either data, but the slowest two. */
+const fusions = ['mlp', 'max', 'sum', 'gmu', 'mfb'];
 
 /** What is tried by default; `null` leaves an option to its default. What was given is not tried. */
 export function defaultSpace(fixed: TrainValues): SearchSpace {

@@ -210,4 +210,22 @@ describe('tune', () => {
     expect(tried({ freeze: 'both', scratch: true })).toEqual(['learningRate', 'fusion']);
     expect(tried({ fusion: 'max', learningRate: 1e-4 })).toEqual(['headLearningRate', 'freeze']);
   });
+
+  it('tries by default the usual fusion, and others that no fusion was better than', async () => {
+    const { fusion: tried } = defaultSpace({}) as { fusion: string[] };
+    expect(defaultSpace({ scratch: true }).fusion).toEqual(tried);
+    expect(tried[0]).toBe('mlp');
+    // The table's accuracy on MVSA and on the emoji, and the standard errors by their number of rows.
+    const page = await readFile('docs/fusions.md', 'utf8');
+    const rows = page.matchAll(
+      /^\| `([a-z-]+)`.*? \| (\S+) ± .*? \| .*? \| (\S+) ± .* k \| \d+ s \|$/gm,
+    );
+    const table = new Map([...rows].map(([, name, ...figures]) => [name, figures.map(Number)]));
+    const best = [0, 1].map((i) => Math.max(...[...table.values()].map((one) => one[i]!)));
+    for (const name of tried.slice(1)) {
+      const [mvsa, emoji] = table.get(name)!;
+      expect(mvsa, name).toBeGreaterThanOrEqual(best[0]! - 1.6);
+      expect(emoji, name).toBeGreaterThanOrEqual(best[1]! - 1.5);
+    }
+  });
 });
