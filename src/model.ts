@@ -6,12 +6,13 @@ import type { FeatureExtractors } from './datasets/features.js';
 import { BertEncoder } from './encoders/bert.js';
 import type { ImageEncoder, TextEncoder } from './encoders/encoder.js';
 import { ResNetFeatureModel } from './encoders/resnet.js';
+import { InputError } from './errors.js';
 import type { DirectoryHandle } from './files/fileTree.js';
 import { Fusion } from './fusion/fusion.js';
-import type { Features, FusionContext, FusionNeeds } from './fusion/fusion.js';
+import type { Features, FusionContext, FusionNeeds, FusionSizes } from './fusion/fusion.js';
 import { createFusion } from './fusion/index.js';
 import { requireNeeds } from './fusion/sequences.js';
-import type { SaveOptions } from './modelFiles.js';
+import type { ModelParts, SaveOptions } from './modelFiles.js';
 import {
   checkOptions,
   checkRows,
@@ -69,33 +70,43 @@ export class BertResNetModel extends Module {
     this.tokenizer = options.tokenizer;
     this.processor = options.processor;
     this.calibration = options.calibration;
-    this.textEncoder = this.child<TextEncoder>(
-      'text_encoder',
-      text instanceof Module ? text : (scope) => new BertEncoder(text, scope),
-    );
-    this.visualEncoder = this.child<ImageEncoder>(
-      'visual_encoder',
-      image instanceof Module ? image : (scope) => new ResNetFeatureModel({ config: image }, scope),
-    );
-    const rest = { hiddenSize, classes: labels.length };
-    const sizes = sizesOf(this.textEncoder, this.visualEncoder, rest);
     try {
+      this.textEncoder = this.child<TextEncoder>(
+        'text_encoder',
+        text instanceof Module ? text : (scope) => new BertEncoder(text, scope),
+      );
+      this.visualEncoder = this.child<ImageEncoder>(
+        'visual_encoder',
+        image instanceof Module
+          ? image
+          : (scope) => new ResNetFeatureModel({ config: image }, scope),
+      );
+      const rest = { hiddenSize, classes: labels.length };
+      const sizes = sizesOf(this.textEncoder, this.visualEncoder, rest);
       this.fusion = this.child(
         '',
         fusion instanceof Fusion ? fusion : (scope) => createFusion(fusion, sizes, scope),
       );
       requireNeeds(this.fusion.config, this.fusion.needs, sizes);
+      requireSizes(this.fusion, sizes);
     } catch (error) {
-      if (!(text instanceof Module)) this.textEncoder.dispose();
-      if (!(image instanceof Module)) this.visualEncoder.dispose();
+      if (!(text instanceof Module)) this.dropChild('text_encoder');
+      if (!(image instanceof Module)) this.dropChild('visual_encoder');
+      if (!(fusion instanceof Fusion)) this.dropChild('');
       throw error;
     }
   }
 
   /** A model on pretrained encoders, from folders or hub ids, with the tokenizer and processor beside them. */
   static async create(options: CreateOptions = {}): Promise<BertResNetModel> {
-    const { loadEncoders } = await import('./modelFiles.js');
-    return new BertResNetModel(await loadEncoders(options));
+    const { disposeMade, loadEncoders } = await import('./modelFiles.js');
+    const loaded = await loadEncoders(options);
+    try {
+      return new BertResNetModel(loaded);
+    } catch (error) {
+      disposeMade(loaded, options);
+      throw error;
+    }
   }
 
   /** A whole model that `save` wrote, from a folder or a hub id. */
@@ -103,11 +114,18 @@ export class BertResNetModel extends Module {
     source: PretrainedSource,
     options: FromPretrainedOptions = {},
   ): Promise<BertResNetModel> {
-    const { readModel } = await import('./modelFiles.js');
+    const { disposeMade, readModel } = await import('./modelFiles.js');
     const saved = await readModel(source, options);
-    const model = new BertResNetModel(saved.options);
-    model.loadStateDict(saved.weights);
-    return model;
+    let made: ModelParts = saved.options;
+    try {
+      const model = new BertResNetModel(saved.options);
+      made = { ...made, fusion: model.fusion };
+      model.loadStateDict(saved.weights);
+      return model;
+    } catch (error) {
+      disposeMade(made, options);
+      throw error;
+    }
   }
 
   /**
@@ -239,4 +257,18 @@ export class BertResNetModel extends Module {
     const random = new DropoutSource(this.seed, this.#trainingPasses++);
     return { ...context, mode, training, random };
   }
+}
+
+/** @throws InputError where a fusion was made for other features or other classes than the model's */
+function requireSizes({ config, sizes }: Fusion, own: FusionSizes): void {
+  const differing = (['textSize', 'imageSize', 'classes'] as const).filter(
+    (name) => sizes[name] !== own[name],
+  );
+  if (differing.length === 0) return;
+  const list = (of: FusionSizes): string =>
+    differing.map((name) => `${name} ${of[name]}`).join(', ');
+  throw new InputError(
+    `fusion '${config.type}': must be made for the sizes of its model, ${list(own)}, got ${list(sizes)}; make it for ` +
+      'these, or give its name and options, of which the model makes it',
+  );
 }

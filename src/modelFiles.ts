@@ -16,6 +16,7 @@ import { InputError } from './errors.js';
 import type { DirectoryHandle } from './files/fileTree.js';
 import type { BertResNetModel } from './model.js';
 import { modelCard } from './modelCard.js';
+import { checkOptions } from './modelInput.js';
 import type {
   CreateOptions,
   FromPretrainedOptions,
@@ -23,6 +24,7 @@ import type {
   ModelOptions,
 } from './modelOptions.js';
 import { mergedState } from './nn/lora.js';
+import { Module } from './nn/module.js';
 import type { StateDict } from './nn/stateDict.js';
 import type { ReportData } from './report/reportData.js';
 import { openPretrained } from './weights/hub.js';
@@ -90,25 +92,38 @@ export async function readModel(
 ): Promise<{ options: ModelOptions; weights: StateDict }> {
   const files = await openPretrained(source, options);
   const config = checkConfig(await files.readJson('config.json'), files.source);
+  const { labels, hiddenSize, seed } = config;
+  const fusion = options.fusion ?? config.fusion;
+  checkOptions({ labels, hiddenSize, fusion });
   const [tokenizer, processor] = [
     await findTokenizer(source, files, options),
     await readProcessor(source, files, options),
   ];
-  return {
-    weights: await readWeights(files),
-    options: {
-      labels: config.labels,
-      hiddenSize: config.hiddenSize,
-      seed: config.seed,
-      calibration: readCalibration(config.calibration, files.source),
-      text: options.text ?? (await textEncoder(config.text, files.source)),
-      image: options.image ?? (await imageEncoder(config.image, files.source)),
-      fusion: options.fusion ?? config.fusion,
-      initialize: false,
-      tokenizer,
-      processor,
-    },
-  };
+  const calibration = readCalibration(config.calibration, files.source);
+  const weights = await readWeights(files);
+  const text = options.text ?? (await textEncoder(config.text, files.source));
+  try {
+    const image = options.image ?? (await imageEncoder(config.image, files.source));
+    const parts = { text, image, fusion, tokenizer, processor };
+    return {
+      weights,
+      options: { labels, hiddenSize, seed, calibration, initialize: false, ...parts },
+    };
+  } catch (error) {
+    disposeMade({ text }, options);
+    throw error;
+  }
+}
+
+/** What of a model holds weights. */
+export type ModelParts = Pick<ModelOptions, 'text' | 'image' | 'fusion'>;
+
+/** Disposes the parts of a model that is not to be, but for those that the caller gave. */
+export function disposeMade(made: ModelParts, given: ModelParts): void {
+  for (const name of ['text', 'image', 'fusion'] as const) {
+    const part = made[name];
+    if (part instanceof Module && part !== given[name]) part.dispose();
+  }
 }
 
 function checkConfig(json: object, source: string): ModelConfig {
@@ -160,25 +175,34 @@ function foreignEncoder(kind: 'text' | 'image', family: string, source: string):
   );
 }
 
-/** Loads the encoders that are named, and what reads their inputs. */
+/** Loads the encoders that are named, and what reads their inputs; the other options are checked before. */
 export async function loadEncoders(options: CreateOptions): Promise<ModelOptions> {
-  const text = options.text ?? 'google-bert/bert-base-uncased';
-  const image = options.image ?? 'resnet50';
+  const { text = 'google-bert/bert-base-uncased', image = 'resnet50' } = options;
   const textSource = typeof text === 'string' ? text : undefined;
   const imageSource = typeof image === 'string' ? torchvisionWeights(image) : undefined;
-  return {
+  checkOptions({
     ...options,
-    text:
-      textSource === undefined
-        ? text
-        : await BertEncoder.fromPretrained(textSource, hubOptions(options)),
-    image:
-      imageSource === undefined
-        ? image
-        : await ResNetFeatureModel.fromPretrained(imageSource, hubOptions(options)),
-    tokenizer: options.tokenizer ?? (await readBeside(textSource, options, findTokenizer)),
-    processor: options.processor ?? (await readBeside(imageSource, options, findProcessor)),
-  };
+    text: typeof text === 'string' ? undefined : text,
+    image: typeof image === 'string' ? undefined : image,
+  });
+  const made: { -readonly [Name in 'text' | 'image']: ModelOptions[Name] } = { text, image };
+  try {
+    if (textSource !== undefined) {
+      made.text = await BertEncoder.fromPretrained(textSource, hubOptions(options));
+    }
+    if (imageSource !== undefined) {
+      made.image = await ResNetFeatureModel.fromPretrained(imageSource, hubOptions(options));
+    }
+    return {
+      ...options,
+      ...made,
+      tokenizer: options.tokenizer ?? (await readBeside(textSource, options, findTokenizer)),
+      processor: options.processor ?? (await readBeside(imageSource, options, findProcessor)),
+    };
+  } catch (error) {
+    disposeMade(made, options);
+    throw error;
+  }
 }
 
 /** A known size stands for torchvision's weights, which timm keeps on the hub. */

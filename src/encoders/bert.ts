@@ -65,7 +65,12 @@ export class BertEncoder
       { ...config, pooling: options.pooling ?? 'cls' },
       { initialize: false },
     );
-    encoder.loadStateDict(weights);
+    try {
+      encoder.loadStateDict(weights);
+    } catch (error) {
+      encoder.dispose();
+      throw error;
+    }
     return encoder;
   }
 

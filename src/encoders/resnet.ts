@@ -90,7 +90,12 @@ export class ResNetFeatureModel
     const weights = await readWeights(files);
     const { outputLayer, imageSize } = options;
     const model = new ResNetFeatureModel({ config, outputLayer, imageSize }, { initialize: false });
-    model.loadStateDict(model.#upToOutput(normalizeNames(weights, 'image')));
+    try {
+      model.loadStateDict(model.#upToOutput(normalizeNames(weights, 'image')));
+    } catch (error) {
+      model.dispose();
+      throw error;
+    }
     return model;
   }
 

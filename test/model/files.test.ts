@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
@@ -10,8 +10,15 @@ import { BertEncoder } from '../../src/encoders/bert.js';
 import { ResNetFeatureModel } from '../../src/encoders/resnet.js';
 import { InputError } from '../../src/errors.js';
 import type { DirectoryHandle } from '../../src/files/fileTree.js';
+import type { Fusion, FusionSizes } from '../../src/fusion/fusion.js';
+import { createFusion } from '../../src/fusion/index.js';
 import { BertResNetModel } from '../../src/model.js';
-import type { ModelOptions } from '../../src/modelOptions.js';
+import type {
+  CreateOptions,
+  FromPretrainedOptions,
+  ModelConfig,
+  ModelOptions,
+} from '../../src/modelOptions.js';
 import { writeSafetensors } from '../../src/weights/safetensors.js';
 import { Oracle } from '../oracle.js';
 
@@ -57,6 +64,9 @@ afterAll(() => rm(folder, { recursive: true }));
 
 const tiny = (options: Partial<ModelOptions> = {}): BertResNetModel =>
   new BertResNetModel({ labels, text, image, hiddenSize: 6, tokenizer, processor, ...options });
+
+const fusionOf = (sizes: Partial<FusionSizes>): Fusion =>
+  createFusion('mlp', { textSize: 12, imageSize: 8, hiddenSize: 6, classes: 2, ...sizes });
 
 const pixels = (value: number): { data: Uint8Array; width: number; height: number } => ({
   data: new Uint8Array(40 * 30 * 4).fill(value),
@@ -141,6 +151,34 @@ describe('save and fromPretrained', () => {
     model.dispose();
   });
 
+  test('nothing is left of a model that cannot be loaded, and what was given stays', async () => {
+    const path = join(folder, 'unfit');
+    const model = tiny();
+    await model.save(path);
+    model.dispose();
+    const file = join(path, 'config.json');
+    const config = JSON.parse(await readFile(file, 'utf8')) as ModelConfig;
+    const given = new BertEncoder(text);
+    const fusion = fusionOf({ classes: 3 });
+    const before = tf.memory().numTensors;
+    const load = async (change: object, parts: FromPretrainedOptions = {}): Promise<unknown> => {
+      await writeFile(file, JSON.stringify({ ...config, ...change }));
+      return BertResNetModel.fromPretrained(path, parts);
+    };
+    await expect(load({ labels: ['a', 'b', 'c'] })).rejects.toThrow('expected [3, 12]');
+    await expect(load({ labels: ['a', 'b', 'c'] }, { text: given })).rejects.toThrow('[3, 12]');
+    await expect(load({ labels: 'ab' })).rejects.toThrow('at least 2 different');
+    await expect(load({ image: { modelType: 'mine' } })).rejects.toThrow("image encoder 'mine'");
+    await expect(load({}, { fusion })).rejects.toThrow(
+      "fusion 'mlp': must be made for the sizes of its model, classes 2, got classes 3",
+    );
+    expect(tf.memory().numTensors).toBe(before);
+    expect(given.embeddings.words.weight.isDisposed).toBe(false);
+    expect(fusion.mlpText.weight.isDisposed).toBe(false);
+    given.dispose();
+    fusion.dispose();
+  });
+
   test('a directory that is no path is refused: only browsers have such', async () => {
     const model = tiny();
     const handle = { kind: 'directory', name: 'picked' } as unknown as DirectoryHandle;
@@ -150,21 +188,23 @@ describe('save and fromPretrained', () => {
 });
 
 describe('create', () => {
+  async function writeEncoder(name: string, oracle: Oracle, change: object = {}): Promise<string> {
+    const path = join(folder, name);
+    await mkdir(path);
+    const config = JSON.parse(oracle.metadata['config']!) as object;
+    await writeFile(join(path, 'config.json'), JSON.stringify({ ...config, ...change }));
+    const head = { 'classifier.weight': { shape: [1], values: new Float32Array(1) } };
+    await writeSafetensors(join(path, 'model.safetensors'), {
+      ...oracle.under('weight.'),
+      ...head,
+    });
+    return path;
+  }
+
   test('loads pretrained encoders, the tokenizer and the processor beside them', async () => {
-    const [textFolder, imageFolder] = [join(folder, 'bert'), join(folder, 'resnet')];
     const [bert, resnet] = [new Oracle('bert-gelu'), new Oracle('resnet-basic')];
-    for (const [path, oracle] of [
-      [textFolder, bert],
-      [imageFolder, resnet],
-    ] as const) {
-      await (await import('node:fs/promises')).mkdir(path);
-      await writeFile(join(path, 'config.json'), oracle.metadata['config']!);
-      const head = { 'classifier.weight': { shape: [1], values: new Float32Array(1) } };
-      await writeSafetensors(join(path, 'model.safetensors'), {
-        ...oracle.under('weight.'),
-        ...head,
-      });
-    }
+    const textFolder = await writeEncoder('bert', bert);
+    const imageFolder = await writeEncoder('resnet', resnet);
     await tokenizer.save(textFolder);
     await writeFile(
       join(imageFolder, 'preprocessor_config.json'),
@@ -189,6 +229,43 @@ describe('create', () => {
       false,
     );
     stem.dispose();
+  });
+
+  test('says what is wrong with other options before it fetches anything', async () => {
+    let asked = 0;
+    const fetch = (): Promise<Response> => {
+      asked++;
+      return Promise.reject(new Error('asked'));
+    };
+    const create = (options: CreateOptions): Promise<unknown> =>
+      BertResNetModel.create({ text: 'no/text', image: 'no/image', fetch, ...options });
+    await expect(create({ fusion: 'atention' })).rejects.toThrow("unknown type 'atention'");
+    await expect(create({ labels: ['one'] })).rejects.toThrow('at least 2 different');
+    await expect(create({ hiddenSize: 0 })).rejects.toThrow('hiddenSize must be an integer >= 1');
+    await expect(create({ image: { depths: [1] } })).rejects.toThrow('lists of one length');
+    expect(asked).toBe(0);
+  });
+
+  test('leaves nothing of encoders that it loaded in vain, and what it was given alone', async () => {
+    const [bert, resnet] = [new Oracle('bert-gelu'), new Oracle('resnet-basic')];
+    const textFolder = await writeEncoder('bert-alone', bert);
+    const imageFolder = await writeEncoder('resnet-alone', resnet);
+    const wide = await writeEncoder('bert-wide', bert, { intermediate_size: 6 });
+    const deep = await writeEncoder('resnet-deep', resnet, { depths: [1, 1, 1, 3] });
+    const given = new ResNetFeatureModel({ config: image });
+    const fusion = fusionOf({ textSize: 3 });
+    const before = tf.memory().numTensors;
+    const create = (options: CreateOptions): Promise<unknown> =>
+      BertResNetModel.create({ labels, text: textFolder, image: imageFolder, ...options });
+    await expect(create({ image: join(folder, 'absent') })).rejects.toThrow(InputError);
+    await expect(create({ text: wide, image: given })).rejects.toThrow('intermediate.dense.weight');
+    await expect(create({ image: deep })).rejects.toThrow('missing');
+    await expect(create({ fusion, image: given })).rejects.toThrow('the sizes of its model');
+    expect(tf.memory().numTensors).toBe(before);
+    expect(given.namedParameters().get('conv1.weight')!.isDisposed).toBe(false);
+    expect(fusion.mlpText.weight.isDisposed).toBe(false);
+    given.dispose();
+    fusion.dispose();
   });
 });
 

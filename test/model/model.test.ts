@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
 import { ResNetFeatureModel } from '../../src/encoders/resnet.js';
-import type { Mode } from '../../src/fusion/fusion.js';
+import type { FusionSizes, Mode } from '../../src/fusion/fusion.js';
+import { createFusion } from '../../src/fusion/index.js';
 import { BertResNetModel } from '../../src/model.js';
 import type { ModelOptions } from '../../src/modelOptions.js';
 import { DropoutSource } from '../../src/nn/dropout.js';
@@ -189,6 +190,24 @@ describeBackends('BertResNetModel', () => {
     expect(() => tiny({ fusion: 'average' })).toThrow(/unknown type 'average'/);
     expect(() => tiny({ image: { depths: [1] } })).toThrow(/lists of one length/);
     expect(tf.memory().numTensors).toBe(before);
+  });
+
+  test('refuses a fusion that was made for other sizes than its own', () => {
+    const sizes = { textSize: 12, imageSize: 8, hiddenSize: 6, classes: 3 };
+    const refused = (differing: Partial<FusionSizes>, message: string): void => {
+      const fusion = createFusion('mlp', { ...sizes, ...differing });
+      const before = tf.memory().numTensors;
+      expect(() => tiny({ fusion })).toThrow(message);
+      expect(tf.memory().numTensors).toBe(before);
+      fusion.dispose();
+    };
+    refused({ classes: 2 }, 'sizes of its model, classes 3, got classes 2;');
+    refused({ textSize: 13 }, 'textSize 12, got textSize 13;');
+    refused(
+      { imageSize: 4, classes: 4 },
+      'imageSize 8, classes 3, got imageSize 4, classes 4; make it for these',
+    );
+    tiny({ fusion: createFusion('mlp', { ...sizes, hiddenSize: 9 }) }).dispose();
   });
 
   test('two models live side by side, and one seed makes them equal', async () => {
