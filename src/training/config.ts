@@ -35,6 +35,14 @@ export function trainingOf(config: object | undefined): TrainingOptions | undefi
   return Object.fromEntries(known.map((name) => [name, training[name]]));
 }
 
+/** The config.json of a run that goes on to another number of epochs. */
+export function withEpochs(config: object, epochs: number): object {
+  const { training, defaults } = config as Record<'training' | 'defaults', object | undefined>;
+  // Who has chosen the epochs by now has not left them to the model.
+  const { epochs: _, ...chosen } = (defaults ?? {}) as ModelDefaults;
+  return { ...config, training: { ...training, epochs }, defaults: chosen };
+}
+
 function described({ name, size, labels }: Dataset, fingerprint: unknown): Record<string, unknown> {
   return { name, size, labels, fingerprint };
 }

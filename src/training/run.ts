@@ -7,6 +7,7 @@ import { readSafetensors } from '../weights/safetensors.js';
 import { readCheckpoint, writeCheckpoint } from './checkpoint.js';
 import type { Position, RunState } from './checkpoint.js';
 import { answerKnown } from './answer.js';
+import { trainingOf, withEpochs } from './config.js';
 import type { EvaluateOptions, EvaluationReport } from './evaluate.js';
 import { holds } from './encodeBatch.js';
 import { nextTurn } from '../eventLoop.node.js';
@@ -140,6 +141,16 @@ export class TrainingRun {
     this.#history = [...history];
     await folder.recover();
     await folder.cutHistory(historyLines);
+    await this.#keepEpochs(folder);
+  }
+
+  /** More epochs may be asked for than the run began with; whoever goes on with it again gets as many. */
+  async #keepEpochs(folder: RunFolder): Promise<void> {
+    const { epochs } = this.#plan.options;
+    const config = await folder.readJson('config.json');
+    const begun = trainingOf(config)?.epochs;
+    if (config === undefined || begun === undefined || begun === epochs) return;
+    await folder.writeJson('config.json', withEpochs(config, epochs));
   }
 
   #prepare(): Promise<PreparedRows> {

@@ -201,6 +201,10 @@ describe('fit', () => {
     );
     expect(longer).toHaveLength(2);
     expect(longer[0]).toEqual(first[0]);
+    const { epochs: _, ...plain } = constant;
+    const again = new Trainer(model, { ...plain, resume: true });
+    expect(await again.fit(tinyData(8))).toEqual(longer);
+    expect(again.options.epochs).toBe(2);
     const shorter = new Trainer(model, { ...constant, epochs: 1, resume: true });
     await expect(shorter.fit(tinyData(8))).rejects.toThrow('2 epochs are done');
     const cosine = new Trainer(model, {
