@@ -7,7 +7,7 @@ import {
   isMinimized,
   nextTrial,
 } from '../index.js';
-import type { EpochRecord, FitOptions, Monitor, Trial } from '../index.js';
+import type { BertResNetModel, EpochRecord, FitOptions, Monitor, Trial } from '../index.js';
 import { defineCommand } from './command.js';
 import type { Invocation } from './command.js';
 import { startEngine } from './engine.js';
@@ -56,6 +56,8 @@ class Search {
   readonly #terminal: Terminal;
   readonly #trials: TrialRecord[];
   readonly #folder: SearchFolder;
+  /** What every trial is given. */
+  #fixed: TrainValues;
   #dropped: number;
 
   constructor(task: SearchTask, rows: Rows, terminal: Terminal) {
@@ -64,6 +66,7 @@ class Search {
     this.#terminal = terminal;
     this.#trials = [...task.trials];
     this.#folder = new SearchFolder(task.folder);
+    this.#fixed = task.fixed;
     this.#dropped = task.dropped;
   }
 
@@ -119,9 +122,10 @@ class Search {
   }
 
   async #train(trial: Trial, listeners: FitOptions): Promise<EpochRecord[]> {
-    const values = valuesOf(this.#task.fixed, trial);
-    const model = await makeModel(values, this.#rows.train.labels);
+    const model = await makeModel(valuesOf(this.#fixed, trial), this.#rows.train.labels);
     try {
+      if (this.#trials.length === 0) await this.#settle(model, trial);
+      const values = valuesOf(this.#fixed, trial);
       const { gradientCheckpointing, evalBatchSize } = values;
       const trainer = new Trainer(model, {
         ...(await trainingOptionsOf(values)),
@@ -135,6 +139,19 @@ class Search {
     } finally {
       model.dispose();
     }
+  }
+
+  /**
+   * Gives all trials the average that the model chooses where no rate is given: rates that are drawn must not take it
+   * away, as one that is given does. Later ones have what the first had, also in a search that goes on.
+   */
+  async #settle(model: BertResNetModel, trial: Trial): Promise<void> {
+    if (this.#fixed.ema !== undefined) return;
+    const values = valuesOf(this.#fixed, { ...trial, options: withoutRates(trial.options) });
+    const { ema } = new Trainer(model, await trainingOptionsOf(values)).options;
+    if (ema === 0) return;
+    this.#fixed = { ...this.#fixed, ema };
+    await this.#folder.change((search) => ({ ...search, command: { ...search.command, ema } }));
   }
 
   async #drop(seconds: number): Promise<void> {
@@ -152,8 +169,8 @@ class Search {
     );
     const [best] = bestFirst(this.#trials);
     if (best !== record) return;
-    const { train, folder, fixed } = this.#task;
-    const values = valuesOf(fixed, best);
+    const { train, folder } = this.#task;
+    const values = valuesOf(this.#fixed, best);
     await this.#folder.writeBest(await recordOf({ train, folder, resume: false, values }), best);
   }
 
@@ -163,7 +180,7 @@ class Search {
   }
 
   get #monitor(): Monitor {
-    return this.#task.fixed.monitor ?? 'accuracy';
+    return this.#fixed.monitor ?? 'accuracy';
   }
 
   /** Prints the trials, the best first, and what to do next. */
@@ -204,6 +221,13 @@ function scoreOf(history: readonly EpochRecord[], monitor: Monitor): number | nu
 function valuesOf(fixed: TrainValues, { options: drawn, epochs }: Trial): TrainValues {
   const chosen = Object.entries(drawn).filter(([, value]) => value !== null);
   return { ...fixed, ...(Object.fromEntries(chosen) as TrainValues), epochs };
+}
+
+/** What was drawn but rates, and the average that goes with them. */
+function withoutRates(drawn: Trial['options']): Trial['options'] {
+  const rates = ['learningRate', 'textLearningRate', 'imageLearningRate', 'headLearningRate'];
+  const entries = Object.entries(drawn).filter(([key]) => key !== 'ema' && !rates.includes(key));
+  return Object.fromEntries(entries);
 }
 
 function cellsOf(record: TrialRecord): string[] {

@@ -14,7 +14,7 @@ import type { TuneValues } from './tuneOptions.js';
 export interface SearchTask {
   readonly train: string;
   readonly folder: string;
-  /** What every trial is given. */
+  /** What every trial is given, from the command line. */
   readonly fixed: TrainValues;
   readonly settings: SearchSettings;
   /** Seconds for all trials together; Infinity for no limit. */

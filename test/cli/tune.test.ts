@@ -1,4 +1,4 @@
-import { appendFile, readFile, readdir, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TrainValues } from '../../src/cli/trainOptions.js';
 import { defaultSpace } from '../../src/cli/tuneOptions.js';
@@ -19,7 +19,10 @@ interface Line {
 interface First {
   readonly budget?: number;
   readonly dropped?: number;
+  readonly command: { readonly ema?: number };
 }
+
+type Best = Pick<First, 'command'>;
 
 let workspace: Workspace;
 const path = (...names: string[]): string => workspace.path(...names);
@@ -84,6 +87,35 @@ describe('tune', () => {
     const best = Math.max(...trials.map(({ score }) => score!));
     const { metrics } = JSON.parse(trained.stdout) as { metrics: { accuracy: number } };
     expect(metrics.accuracy).toBe(best);
+  });
+
+  it('gives trials the average of random weights, unless it or a rate is given', async () => {
+    await writeFile(path('mixup.json'), '{ "mixup": [0.2] }');
+    const few = ['--trials', '1', '--max-epochs', '1'];
+    const averaged = async (out: string): Promise<unknown> =>
+      (JSON.parse(await readFile(path(out, 'best.json'), 'utf8')) as Best).command.ema;
+    expect(await averaged('whole')).toBe(0.98);
+    expect((await first('whole')).command.ema).toBe(0.98);
+    const { code, stderr } = await tune('own', [...few, '--ema', '0']);
+    expect(code, stderr).toBe(0);
+    expect(await averaged('own')).toBe(0);
+    await tune('rate', [...few, '--learning-rate', '0.01'], {}, 'mixup.json');
+    expect(await averaged('rate')).toBeUndefined();
+    // Values of it that are drawn are those of their trial alone.
+    await writeFile(path('ema.json'), '{ "learning-rate": [0.01], "ema": [0.5] }');
+    await tune('drawn', few, {}, 'ema.json');
+    expect(await averaged('drawn')).toBe(0.5);
+    expect((await first('drawn')).command.ema).toBe(0.98);
+    // A search that began without it goes on without it.
+    const { command, ...search } = await first('whole');
+    const [, trial] = await lines('whole');
+    await mkdir(path('before'));
+    const before = [{ ...search, command: { ...command, ema: undefined } }, trial];
+    const log = before.map((line) => `${JSON.stringify(line)}\n`).join('');
+    await writeFile(path('before', 'search.jsonl'), log);
+    await bertresnet(['tune', '--resume', path('before')]);
+    expect(await found('before')).toHaveLength(4);
+    expect(await averaged('before')).toBeUndefined();
   });
 
   it('goes on after Ctrl-C as if it had never stopped, and after a process that died', async () => {
