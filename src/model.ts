@@ -4,6 +4,7 @@ import type { ImageProcessor } from './datasets/image.js';
 import type { BertTokenizer } from './datasets/tokenizer.js';
 import type { FeatureExtractors } from './datasets/features.js';
 import { BertEncoder } from './encoders/bert.js';
+import { requireInteger } from './encoders/config.js';
 import type { ImageEncoder, TextEncoder } from './encoders/encoder.js';
 import { ResNetFeatureModel } from './encoders/resnet.js';
 import { InputError } from './errors.js';
@@ -56,6 +57,7 @@ export class BertResNetModel extends Module {
   processor?: ImageProcessor;
   /** What `calibrate` found: `predict` applies it, `save` keeps it, and training, which outdates it, removes it. */
   calibration?: Calibration;
+  #maxLength?: number;
   #trainingPasses = 0;
 
   /** @throws InputError where an option cannot be used */
@@ -66,6 +68,7 @@ export class BertResNetModel extends Module {
     super({ seed, initialize });
     this.labels = [...labels];
     this.hiddenSize = hiddenSize;
+    this.maxLength = options.maxLength;
     this.seed = seed;
     this.tokenizer = options.tokenizer;
     this.processor = options.processor;
@@ -146,10 +149,28 @@ export class BertResNetModel extends Module {
 
   /** What config.json keeps of this model. */
   get config(): ModelConfig {
-    const { labels, hiddenSize, seed, textEncoder, visualEncoder, fusion, calibration } = this;
+    const { labels, hiddenSize, maxLength, seed, textEncoder, visualEncoder, fusion } = this;
     const [text, image] = [textEncoder.config, visualEncoder.config];
-    const parts = { labels, text, image, fusion: fusion.config, hiddenSize, seed };
-    return calibration === undefined ? parts : { ...parts, calibration };
+    return {
+      ...{ labels, text, image, fusion: fusion.config, hiddenSize, seed },
+      ...(maxLength !== undefined && { maxLength }),
+      ...(this.calibration && { calibration: this.calibration }),
+    };
+  }
+
+  /**
+   * The number of tokens at which texts are cut where no other is asked for, such as that which it was trained with;
+   * undefined where tokenizer and encoder alone decide.
+   *
+   * @throws InputError where it is set to anything but an integer of at least 2.
+   */
+  get maxLength(): number | undefined {
+    return this.#maxLength;
+  }
+
+  set maxLength(length: number | undefined) {
+    if (length !== undefined) requireInteger('BertResNetModel', 'maxLength', length, 2);
+    this.#maxLength = length;
   }
 
   /** Logits [batch, classes]. @throws InputError where an input that the mode needs is missing or unfit */
@@ -213,8 +234,11 @@ export class BertResNetModel extends Module {
     return extractorsOf(this.textEncoder, this.visualEncoder);
   }
 
-  /** The number of tokens at which texts are cut: what is asked for, within what tokenizer and encoder take. */
-  textLength(asked = Infinity): number | undefined {
+  /**
+   * The number of tokens at which texts are cut: what is asked for (default: `maxLength`), within what tokenizer and
+   * encoder take.
+   */
+  textLength(asked = this.maxLength ?? Infinity): number | undefined {
     const { tokenizer, textEncoder } = this;
     const length = Math.min(
       asked,

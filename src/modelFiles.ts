@@ -5,6 +5,7 @@ import type { Resample } from './datasets/imageResize.js';
 import { BertTokenizer } from './datasets/tokenizer.js';
 import { BertEncoder } from './encoders/bert.js';
 import type { BertConfig } from './encoders/bertConfig.js';
+import { requireInteger } from './encoders/config.js';
 import type { EncoderConfig, ImageEncoder, TextEncoder } from './encoders/encoder.js';
 import { ResNetFeatureModel } from './encoders/resnet.js';
 import type { OutputLayer } from './encoders/resnet.js';
@@ -92,7 +93,7 @@ export async function readModel(
 ): Promise<{ options: ModelOptions; weights: StateDict }> {
   const files = await openPretrained(source, options);
   const config = checkConfig(await files.readJson('config.json'), files.source);
-  const { labels, hiddenSize, seed } = config;
+  const { labels, hiddenSize, maxLength, seed } = config;
   const fusion = options.fusion ?? config.fusion;
   checkOptions({ labels, hiddenSize, fusion });
   const [tokenizer, processor] = [
@@ -107,7 +108,7 @@ export async function readModel(
     const parts = { text, image, fusion, tokenizer, processor };
     return {
       weights,
-      options: { labels, hiddenSize, seed, calibration, initialize: false, ...parts },
+      options: { labels, hiddenSize, maxLength, seed, calibration, initialize: false, ...parts },
     };
   } catch (error) {
     disposeMade({ text }, options);
@@ -185,6 +186,9 @@ export async function loadEncoders(options: CreateOptions): Promise<ModelOptions
     text: typeof text === 'string' ? undefined : text,
     image: typeof image === 'string' ? undefined : image,
   });
+  if (options.maxLength !== undefined) {
+    requireInteger('BertResNetModel', 'maxLength', options.maxLength, 2);
+  }
   const made: { -readonly [Name in 'text' | 'image']: ModelOptions[Name] } = { text, image };
   try {
     if (textSource !== undefined) {

@@ -21,6 +21,8 @@ export interface ModelOptions {
   readonly fusion?: string | FusionConfig | Fusion;
   /** The width of the fusion's hidden layer (default 512). */
   readonly hiddenSize?: number;
+  /** The number of tokens at which texts are cut where no other is asked for (default: what tokenizer and encoder take). */
+  readonly maxLength?: number;
   /** Reads raw text in `predict` and in training. */
   readonly tokenizer?: BertTokenizer;
   /** Reads raw pictures in `predict` and in training. */
@@ -56,6 +58,8 @@ export interface ModelConfig {
   readonly fusion: FusionConfig;
   readonly hiddenSize: number;
   readonly seed: number;
+  /** Where it is set; there is none in what earlier versions saved. */
+  readonly maxLength?: number;
   readonly calibration?: Calibration;
 }
 

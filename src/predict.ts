@@ -26,7 +26,7 @@ export interface PredictOptions {
   readonly mode?: Mode;
   /** Rows that are computed at once (default 16). */
   readonly batchSize?: number;
-  /** The longest text, in tokens (default: what the encoder reads). */
+  /** The longest text, in tokens (default: the model's `maxLength`, else what tokenizer and encoder take). */
   readonly maxLength?: number;
   /**
    * Abstains from answers of a smaller probability: one threshold for all labels, or one for each

@@ -18,7 +18,7 @@ export interface OnnxMetadata {
   readonly labels: readonly string[];
   /** What its answers rest on: its inputs are those of the mode. */
   readonly mode: Mode;
-  /** The longest row that it reads, in tokens, where there is a limit. */
+  /** The number of tokens at which the model cuts its rows, where there is one. */
   readonly maxLength?: number;
   /** The size of the pictures that it reads. */
   readonly imageSize?: ImageSize;
@@ -36,7 +36,7 @@ export function describeModel(
   model: BertResNetModel,
   { mode, imageSize, version }: { mode: Mode; imageSize?: ImageSize; version: string },
 ): Record<string, string> {
-  const { labels, config, textEncoder, tokenizer, processor } = model;
+  const { labels, config, tokenizer, processor } = model;
   const text = mode === 'image' ? undefined : tokenizer;
   const image = mode === 'text' ? undefined : processor;
   const given = {
@@ -46,7 +46,7 @@ export function describeModel(
     mode,
     labels: JSON.stringify(labels),
     config: JSON.stringify(config),
-    max_length: mode === 'image' ? undefined : textEncoder.maxLength?.toString(),
+    max_length: mode === 'image' ? undefined : model.textLength()?.toString(),
     image_size: imageSize && JSON.stringify(imageSize),
     tokenizer: text && JSON.stringify(text.toJSON()),
     tokenizer_config: text && JSON.stringify(text.toConfigJSON()),

@@ -114,6 +114,39 @@ describe('save and fromPretrained', () => {
     expect(tf.memory().numTensors).toBe(before);
   });
 
+  test('keep the length at which texts are cut, where it is set', async () => {
+    const long = [{ text: 'so good very bad so' }];
+    const path = join(folder, 'length');
+    const written = async (): Promise<ModelConfig> =>
+      JSON.parse(await readFile(join(path, 'config.json'), 'utf8')) as ModelConfig;
+    const model = tiny();
+    await model.save(path);
+    expect(await written()).not.toHaveProperty('maxLength');
+    const whole = await model.predict(long);
+    const cut = await model.predict(long, { maxLength: 4 });
+    expect(cut).not.toEqual(whole);
+    model.maxLength = 4;
+    expect(model.config.maxLength).toBe(4);
+    expect(await model.predict(long)).toEqual(cut);
+    expect(await model.predict(long, { maxLength: 8 })).toEqual(whole);
+    await model.save(path);
+    expect((await written()).maxLength).toBe(4);
+    const same = await BertResNetModel.fromPretrained(path);
+    expect(same.maxLength).toBe(4);
+    expect(await same.predict(long)).toEqual(cut);
+    same.dispose();
+    await writeFile(
+      join(path, 'config.json'),
+      JSON.stringify({ ...(await written()), maxLength: '4' }),
+    );
+    const before = tf.memory().numTensors;
+    await expect(BertResNetModel.fromPretrained(path)).rejects.toThrow(
+      'maxLength must be an integer >= 2, got 4',
+    );
+    expect(tf.memory().numTensors).toBe(before);
+    model.dispose();
+  });
+
   test('the model card escapes its labels', async () => {
     const model = tiny();
     await model.save(join(folder, 'card'));
@@ -242,6 +275,7 @@ describe('create', () => {
     await expect(create({ fusion: 'atention' })).rejects.toThrow("unknown type 'atention'");
     await expect(create({ labels: ['one'] })).rejects.toThrow('at least 2 different');
     await expect(create({ hiddenSize: 0 })).rejects.toThrow('hiddenSize must be an integer >= 1');
+    await expect(create({ maxLength: 1 })).rejects.toThrow('maxLength must be an integer >= 2');
     await expect(create({ image: { depths: [1] } })).rejects.toThrow('lists of one length');
     expect(asked).toBe(0);
   });

@@ -210,6 +210,26 @@ describeBackends('BertResNetModel', () => {
     tiny({ fusion: createFusion('mlp', { ...sizes, hiddenSize: 9 }) }).dispose();
   });
 
+  test('cuts texts at what is asked for, else at its own length, within what its parts take', () => {
+    const model = tiny();
+    expect(model.textLength()).toBe(8);
+    expect(model.config).not.toHaveProperty('maxLength');
+    model.maxLength = 5;
+    expect([model.textLength(), model.textLength(undefined)]).toEqual([5, 5]);
+    expect([model.textLength(3), model.textLength(7), model.textLength(100)]).toEqual([3, 7, 8]);
+    model.maxLength = 100;
+    expect(model.textLength()).toBe(8);
+    for (const wrong of [1, 2.5, Number.NaN, null as unknown as number]) {
+      expect(() => (model.maxLength = wrong)).toThrow('maxLength must be an integer >= 2, got');
+    }
+    model.maxLength = undefined;
+    expect(model.textLength()).toBe(8);
+    model.dispose();
+    const before = tf.memory().numTensors;
+    expect(() => tiny({ maxLength: 0 })).toThrow('maxLength must be an integer >= 2, got 0');
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
   test('two models live side by side, and one seed makes them equal', async () => {
     const [a, b, c] = [tiny(), tiny(), tiny({ seed: 1 })];
     const given = inputs();

@@ -16,6 +16,7 @@ import { BertResNetModel } from '../../src/model.js';
 import type { ModelInput, ModelOptions } from '../../src/modelOptions.js';
 import { Module } from '../../src/nn/module.js';
 import { largestFile, writeOnnx } from '../../src/onnx/export.js';
+import { describeModel } from '../../src/onnx/metadata.js';
 import { OnnxModel } from '../../src/onnx/onnxModel.js';
 import { describeBackends, expectClose, take } from '../backends.js';
 
@@ -259,6 +260,25 @@ describe('a file', () => {
       await exported.dispose();
     }
     expect(tf.memory().numTensors).toBe(before);
+  });
+
+  test('cuts texts where the model does', async () => {
+    const rows = [{ text: 'so good very bad so good' }];
+    const words = await tiny({ maxLength: 5 });
+    const exported = await OnnxModel.fromPretrained(await words.toOnnx({ mode: 'text' }));
+    expect(exported.textLength()).toBe(5);
+    expect(exported.config.maxLength).toBe(5);
+    const [answer] = await exported.predict(rows);
+    const [expected] = await words.predict(rows);
+    expectClose(Object.values(answer!.probabilities), Object.values(expected!.probabilities));
+    const [whole] = await words.predict(rows, { maxLength: longest });
+    expect(Math.abs(whole!.probability - expected!.probability)).toBeGreaterThan(1e-4);
+    await exported.dispose();
+    words.dispose();
+    const tokenizer = await BertTokenizer.fromVocab(vocabulary, { maxLength: 6 });
+    const limited = await tiny({ tokenizer });
+    expect(describeModel(limited, { mode: 'text', version: '1' })['max_length']).toBe('6');
+    limited.dispose();
   });
 
   test('answers in its own mode alone, and names what a row lacks', async () => {
