@@ -57,13 +57,23 @@ function elsewhere(...encoders: readonly EncoderConfig[]): string {
   );
 }
 
+/** What the Hub calls a task. It has no name for one of text and picture together, which is counted to that of texts. */
+const tasks = {
+  text: { type: 'text-classification', name: 'Text classification' },
+  image: { type: 'image-classification', name: 'Image classification' },
+  both: { type: 'text-classification', name: 'Text and image classification' },
+} as const;
+
 /** The YAML in which the Hub looks for figures; every string is quoted as JSON, which is YAML too. */
 function frontMatter({ test, title = '' }: Partial<ReportData> = {}): string {
+  const mode = test?.figures.mode;
+  const single = mode !== undefined && mode !== 'both';
   const head = `---
 library_name: bertresnet
-tags: [bert, resnet, multimodal, text, image, classification]`;
+${single ? `pipeline_tag: ${tasks[mode].type}\n` : ''}tags: [bert, resnet, multimodal, text, image, classification]`;
   if (test === undefined) return `${head}\n---`;
   const { accuracy, macroF1, weightedF1, loss, ece, calibrated } = test.figures;
+  const task = tasks[test.figures.mode];
   const metrics = [
     ['accuracy', 'Accuracy', accuracy],
     ['f1', 'Macro F1', macroF1],
@@ -82,8 +92,8 @@ model-index:
 - name: ${JSON.stringify(title)}
   results:
   - task:
-      type: text-classification
-      name: Text and image classification
+      type: ${task.type}
+      name: ${task.name}
     dataset:
       type: csv
       name: ${JSON.stringify(test.name)}
