@@ -22,3 +22,9 @@ export function onInterrupt(source: SignalSource, terminal: Terminal): AbortSign
   source.on('SIGTERM', listen);
   return controller.signal;
 }
+
+/** Whether an error says that a signal was heeded, and not what went wrong while it was. */
+export function isInterruption(error: unknown, signal: AbortSignal): boolean {
+  if (!signal.aborted) return false;
+  return error === signal.reason || (error instanceof Error && error.name === 'AbortError');
+}

@@ -7,6 +7,7 @@ import { exportCommand } from './export.js';
 import { findLearningRateCommand } from './findLearningRate.js';
 import { commandHelp, programHelp } from './help.js';
 import { inspectCommand } from './inspect.js';
+import { isInterruption } from './interrupt.js';
 import { nearest } from '../nearest.js';
 import { parseCommand } from './parse.node.js';
 import { predictCommand } from './predict.js';
@@ -88,7 +89,7 @@ function findCommand(name: string): Command {
 }
 
 function report(error: unknown, words: readonly string[], world: Surroundings): number {
-  if (world.signal.aborted) {
+  if (isInterruption(error, world.signal)) {
     world.terminal.say('bertresnet: interrupted');
     return exitCodes.interrupted;
   }

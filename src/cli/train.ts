@@ -3,6 +3,7 @@ import type { BertResNetModel, EpochRecord, EvaluationReport } from '../index.js
 import { defineCommand } from './command.js';
 import type { Invocation } from './command.js';
 import { startEngine } from './engine.js';
+import { isInterruption } from './interrupt.js';
 import { reportLines } from './reportLines.js';
 import { loadModel, openRun, readRunJson } from './runFolder.node.js';
 import { plural } from './table.js';
@@ -44,7 +45,7 @@ async function run({ positionals, options: given, terminal, signal }: Invocation
     await sayRun(task, model, history, { backend, terminal });
     return exitCodes.ok;
   } catch (error) {
-    if (!signal.aborted) throw error;
+    if (!isInterruption(error, signal)) throw error;
     terminal.say(`Stopped. To go on: bertresnet train --resume ${quoted(task.folder)}`);
     return exitCodes.interrupted;
   }

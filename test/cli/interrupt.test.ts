@@ -1,6 +1,8 @@
+import { rmSync, writeFileSync } from 'node:fs';
 import { cp, mkdir, readFile, rename } from 'node:fs/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { onInterrupt } from '../../src/cli/interrupt.js';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { isInterruption, onInterrupt } from '../../src/cli/interrupt.js';
+import { Trainer } from '../../src/index.js';
 import { bertresnet, makeWorkspace, trainWords } from './workspace.js';
 import type { Workspace } from './workspace.js';
 
@@ -36,7 +38,45 @@ describe('onInterrupt', () => {
   });
 });
 
+describe('isInterruption', () => {
+  it('knows what a signal was heeded with from what went wrong meanwhile', () => {
+    const controller = new AbortController();
+    const aborted = new DOMException('stopped', 'AbortError');
+    expect(isInterruption(aborted, controller.signal)).toBe(false);
+    controller.abort(new Error('enough'));
+    const { signal } = controller;
+    expect(isInterruption(signal.reason, signal)).toBe(true);
+    expect(isInterruption(aborted, signal)).toBe(true);
+    expect(isInterruption(new Error('no space left'), signal)).toBe(false);
+  });
+});
+
 describe('a run that is interrupted', () => {
+  it('says what went wrong where it could not be left resumable', async () => {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const { fit } = Trainer.prototype;
+    const fitting = vi.spyOn(Trainer.prototype, 'fit').mockImplementation(function (
+      this: Trainer,
+      train,
+      options,
+    ) {
+      const onStep = (): void => {
+        if (signal.aborted) return;
+        controller.abort();
+        // A file in the way of the folder: the checkpoint of the interruption cannot be written.
+        rmSync(path('blocked', 'checkpoint'), { recursive: true });
+        writeFileSync(path('blocked', 'checkpoint'), '');
+      };
+      return fit.call(this, train, { ...options, onStep });
+    });
+    const { code, stderr } = await bertresnet(trainWords(workspace, 'blocked', 3), { signal });
+    fitting.mockRestore();
+    expect(stderr).toContain('it must be a folder, and a file is there');
+    expect(stderr).not.toMatch(/To go on|interrupted/);
+    expect(code).toBe(2);
+  });
+
   it('says how to go on, and goes on as if it had never stopped', async () => {
     const whole = await bertresnet(trainWords(workspace, 'whole', 3));
     expect(whole.code).toBe(0);
