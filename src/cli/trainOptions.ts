@@ -186,6 +186,7 @@ export const resumable: readonly (keyof TrainValues)[] = [
     'noReport',
     'json',
     'backend',
+    'executionProvider',
     'threads',
   ] as const),
 ];

@@ -1,5 +1,6 @@
 import { access, readFile, readdir } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { InputError, messageOf, notebookRecipe } from '../index.js';
 import type { Augmentation, TrainerOptions, TrainingOptions } from '../index.js';
 import { optionName } from './options.js';
@@ -102,7 +103,7 @@ export async function resumedTask(
 /** @throws InputError where an option that decides the numbers is not as the run was started with */
 function requireSame(record: TrainRecord, given: TrainValues): void {
   const changed = (Object.keys(given) as (keyof TrainValues)[]).filter(
-    (key) => !resumable.includes(key) && given[key] !== record[key],
+    (key) => !resumable.includes(key) && !isDeepStrictEqual(given[key], record[key]),
   );
   if (changed.length === 0) return;
   const names = changed.map((key) => `--${optionName(key)}`).join(', ');
@@ -233,7 +234,7 @@ function besideOf(file: string, name: string): string {
 }
 
 /** Rows may come from a web server as well, wherever the run folder is. */
-const isAddress = (path: string): boolean => /^https?:/i.test(path);
+export const isAddress = (path: string): boolean => /^https?:/i.test(path);
 
 async function freeFolder(): Promise<string> {
   const taken = new Set(await readdir('results').catch(() => []));

@@ -172,3 +172,30 @@ describe('--gradient-checkpointing', () => {
     await expect(resumedTask(undefined, { resume: folder, epochs: 4 })).rejects.toThrow(/--epochs/);
   });
 });
+
+describe('options that are repeated with --resume', () => {
+  let folder = '';
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'repeated-'));
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  it('are compared by their values, and what computes may be another', async () => {
+    const rows = join(folder, 'rows.csv');
+    await writeFile(rows, 'text,label\n');
+    const begun = await newTask(rows, { out: folder, pooling: ['cls', 'mean'] });
+    const command = await recordOf(begun);
+    await writeFile(join(folder, 'config.json'), JSON.stringify({ command }));
+    const resume = (words: string) => {
+      const { options } = parseCommand(trainCommand, ['--resume', folder, ...words.split(' ')]);
+      return resumedTask(undefined, options);
+    };
+    const words = '--pooling cls,mean --backend onnxruntime --execution-provider cuda --threads 2';
+    expect((await resume(words)).values).toEqual({
+      ...{ pooling: ['cls', 'mean'], backend: 'onnxruntime' },
+      ...{ executionProvider: 'cuda', threads: 2 },
+    });
+    await expect(resume('--pooling mean,cls')).rejects.toThrow('so --pooling cannot change');
+    await expect(resume('--pooling cls')).rejects.toThrow('so --pooling cannot change');
+  });
+});
