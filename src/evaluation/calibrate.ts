@@ -22,7 +22,7 @@ export interface CalibrateOptions extends EvaluateOptions {
  * Makes a model's probabilities mean what they say: fits the temperature of each of its heads (text,
  * image, both) on rows that it was not trained on, and finds the thresholds above which its answers
  * are as precise as may be asked for. The model keeps them: `predict` applies them, `save` writes
- * them to config.json.
+ * them to config.json. A head that answers none of the rows stays as it was calibrated before.
  *
  * ```ts
  * await calibrate(model, validation);
@@ -48,9 +48,17 @@ export async function calibrate(
     const { labels } = model;
     return own.labels.length === 0 ? [] : [[head, calibrateHead(own, labels, minimumRows)]];
   });
-  const calibration = { data: shortName(answers.of.name), heads: Object.fromEntries(heads) };
-  model.calibration = answers.calibration = calibration;
-  return calibration;
+  const found = { data: shortName(answers.of.name), heads: Object.fromEntries(heads) };
+  return (model.calibration = answers.calibration = merged(model.calibration, found));
+}
+
+/** A calibration, and of the one before it the heads that it says nothing of: they are of the same weights. */
+function merged(before: Calibration | undefined, { data, heads }: Calibration): Calibration {
+  const all = { ...before?.heads, ...heads };
+  if (before === undefined || Object.keys(all).length === Object.keys(heads).length)
+    return { data, heads };
+  const sources = new Set([...before.data.split(' and '), data]);
+  return { data: [...sources].join(' and '), heads: all };
 }
 
 /** The answers that a head gave itself: in mode `both`, those to rows that have both. */

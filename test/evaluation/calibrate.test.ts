@@ -52,6 +52,21 @@ describe('calibrate', () => {
     model.dispose();
   });
 
+  it('keeps the heads that answer none of the rows', async () => {
+    const model = await tinyModel();
+    const before = await calibrate(model, data);
+    const texts = datasetFrom(
+      rows.filter(({ text }) => text !== undefined).map(({ text, label }) => ({ text, label })),
+      { labels, name: 'texts' },
+    );
+    const after = await calibrate(model, texts);
+    expect(after.data).toBe('noisy and texts');
+    expect(after.heads).toEqual({ ...before.heads, text: after.heads.text });
+    expect(model.calibration).toBe(after);
+    expect(await calibrate(model, data)).toEqual(before);
+    model.dispose();
+  });
+
   it('predict divides by the temperature of the head that answers, and so does a saved and an exported model', async () => {
     const model = await trained();
     const inputs = rows.slice(0, 8).map(({ text, image }) => ({ text, image }));
