@@ -1,10 +1,11 @@
 import { answerRows, calibrate, createReport } from '../index.js';
-import type { BertResNetModel, EvaluateOptions } from '../index.js';
+import type { BertResNetModel, CsvDataset, CsvOptions, EvaluateOptions, Mode } from '../index.js';
 import { writeFileAtomic } from '../weights/files.node.js';
 import { defineCommand } from './command.js';
 import type { Invocation } from './command.js';
 import { dataOptions, describeRows, labelOptions, openCsv } from './data.js';
 import { engineOptions, startEngine } from './engine.js';
+import { requireLabels } from './labels.js';
 import { choice, flag, integer, text } from './options.js';
 import type { Values } from './options.js';
 import { reportLines } from './reportLines.js';
@@ -13,13 +14,14 @@ import {
   nameOf,
   readConfiguration,
   readHistory,
+  requirePlace,
   today,
   trainedRows,
   writeAnswers,
   writeLeakage,
   writeReport,
 } from './reportFiles.node.js';
-import { fileFor, loadModel, openRun, readSettings } from './runFolder.node.js';
+import { fileFor, loadModel, openRun, readSettings, saveCalibration } from './runFolder.node.js';
 import { figure, plural } from './table.js';
 import { exitCodes } from './terminal.js';
 import type { Terminal } from './terminal.js';
@@ -48,47 +50,61 @@ async function run({ positionals, options: given, terminal, signal }: Invocation
   const [folder, csv] = positionals as [string, string];
   const found = await openRun(folder, 'evaluate');
   const model = await loadModel(found);
-  const rows = await openCsv(csv, given, { labels: model.labels, exclude: given.exclude });
-  describeRows(rows, terminal);
+  const { labels } = model;
+  const rows = await openLabelled(csv, given, { labels, exclude: given.exclude }, terminal);
+  const { calibrate: other, batchSize = 32, mode = 'all' } = given;
+  const toFit =
+    other === undefined ? other : await openLabelled(other, given, { labels }, terminal);
+  const path = given.out ?? fileFor(found, 'metrics', csv, '.json');
+  await requirePlace(path, 'evaluate');
+  const configuration = await readConfiguration(found);
+  const history = await readHistory(found);
+  const train = given.noReport ? undefined : await trainedRows(found, configuration, terminal);
   await startEngine(given, terminal);
-  const { batchSize = 32, mode = 'all' } = given;
   const maxLength = given.maxLength ?? (await readSettings(found)).maxLength;
   const how = { mode, batchSize, maxLength, signal };
-  if (given.calibrate !== undefined)
-    await calibrateOn(given.calibrate, model, given, how, terminal);
+  if (toFit !== undefined) await calibrateOn(toFit, model, how, terminal);
   const answers = await answerRows(model, rows, how);
-  const configuration = await readConfiguration(found);
   const report = await createReport(model, rows, {
     title: `${nameOf(folder)} on ${nameOf(csv)}`,
-    history: await readHistory(found),
-    train: given.noReport ? undefined : await trainedRows(found, configuration, terminal),
     date: today(),
-    ...{ answers, configuration, signal },
+    ...{ answers, history, train, configuration, signal },
   });
-  if (given.calibrate !== undefined) await model.save(found.model, { report });
   const metrics = metricsOf(report);
-  const path = given.out ?? fileFor(found, 'metrics', csv, '.json');
   await writeFileAtomic(path, `${JSON.stringify(metrics, null, 2)}\n`);
   await writeAnswers(answers, rows, fileFor(found, 'answers', csv, '.csv'));
   await writeLeakage(report, fileFor(found, 'leakage', csv, '.csv'), terminal);
   if (!given.noReport) await writeReport(report, fileFor(found, 'report', csv, '.html'), terminal);
+  if (toFit !== undefined) await saveCalibration(model, found, report);
   if (given.json) terminal.out(JSON.stringify(metrics, null, 2));
-  else reportLines(metrics, model.labels).forEach((line) => terminal.out(line));
+  else reportLines(metrics, labels).forEach((line) => terminal.out(line));
   terminal.say(`figures: ${path}`);
   return exitCodes.ok;
 }
 
-async function calibrateOn(
+async function openLabelled(
   csv: string,
-  model: BertResNetModel,
   given: Values<typeof options>,
+  more: CsvOptions,
+  terminal: Terminal,
+): Promise<CsvDataset> {
+  const rows = await openCsv(csv, given, more);
+  requireLabels(rows, 'evaluate');
+  describeRows(rows, terminal);
+  return rows;
+}
+
+async function calibrateOn(
+  rows: CsvDataset,
+  model: BertResNetModel,
   how: EvaluateOptions,
   terminal: Terminal,
 ): Promise<void> {
-  const rows = await openCsv(csv, given, { labels: model.labels });
-  describeRows(rows, terminal);
+  const before = model.calibration?.heads;
   const { heads } = await calibrate(model, rows, how);
-  for (const [head, { temperature, reason, rows: seen }] of Object.entries(heads)) {
+  for (const [head, found] of Object.entries(heads)) {
+    if (found === before?.[head as Mode]) continue; // not of these rows
+    const { temperature, reason, rows: seen } = found;
     const why = reason === undefined ? '' : ` (${reason})`;
     terminal.say(
       `  temperature of ${head}: ${figure(temperature)}, of ${plural(seen, 'row')}${why}`,

@@ -1,8 +1,14 @@
 import { readFile } from 'node:fs/promises';
-import { basename, extname, join, resolve } from 'node:path';
-import { answerColumns, answerTable, reportHtml, writeCsv } from '../index.js';
+import { basename, dirname, extname, join, resolve } from 'node:path';
+import {
+  answerColumns,
+  answerTable,
+  InputError,
+  messageOf,
+  reportHtml,
+  writeCsv,
+} from '../index.js';
 import type {
-  CsvDataset,
   Dataset,
   EpochRecord,
   EvaluationReport,
@@ -12,11 +18,12 @@ import type {
   RowAnswers,
   StepRecord,
 } from '../index.js';
-import { isFile, remove, writeFileAtomic } from '../weights/files.node.js';
-import { openCsv } from './data.js';
+import { isFile, isFolder, makeFolder, remove, writeFileAtomic } from '../weights/files.node.js';
 import { readRunJson } from './runFolder.node.js';
 import type { RunFolder } from './runFolder.node.js';
 import type { Terminal } from './terminal.js';
+import { openRows } from './trainRows.js';
+import { isAddress, located } from './trainTask.node.js';
 import type { TrainRecord } from './trainTask.node.js';
 
 /** The figures of a report, as metrics.json has them. */
@@ -57,6 +64,16 @@ export async function writeReport(
   terminal.say(`report: ${path}`);
 }
 
+/** Makes the folder of a file that is to be written. @throws InputError where a folder is in its place */
+export async function requirePlace(path: string, command: string): Promise<void> {
+  if (await isFolder(path)) {
+    throw new InputError(
+      `${command}: --out must be a file, and ${path} is a folder; name a file in it`,
+    );
+  }
+  await makeFolder(dirname(resolve(path)));
+}
+
 /** Writes all rows whose text or picture was trained on; where they were looked for and there are none, no list stays. */
 export async function writeLeakage(
   { leakage }: ReportData,
@@ -95,12 +112,26 @@ export async function writeAnswers(
   );
 }
 
-/** The steps and epochs of a run; none where it left no history. */
+/**
+ * The steps and epochs of a run; none where it left no history. A last line that was cut off does not count.
+ *
+ * @throws InputError where another line is damaged.
+ */
 export async function readHistory({ folder }: RunFolder): Promise<(StepRecord | EpochRecord)[]> {
   const path = join(folder, 'history.jsonl');
   if (!(await isFile(path))) return [];
-  const lines = (await readFile(path, 'utf8')).split('\n').filter((line) => line !== '');
-  return lines.map((line) => JSON.parse(line) as StepRecord | EpochRecord);
+  const lines = (await readFile(path, 'utf8')).split('\n').slice(0, -1);
+  return lines.flatMap((line, i) => (line === '' ? [] : [readLine(line, `${path} line ${i + 1}`)]));
+}
+
+function readLine(line: string, where: string): StepRecord | EpochRecord {
+  try {
+    return JSON.parse(line) as StepRecord | EpochRecord;
+  } catch (error) {
+    throw new InputError(
+      `history: ${where} must be JSON (${messageOf(error)}); mend the line or remove it`,
+    );
+  }
 }
 
 /** What config.json of a run holds; nothing where the folder is a saved model on its own. */
@@ -110,19 +141,43 @@ export async function readConfiguration(
   return run.folder === run.model ? undefined : readRunJson(run, 'config.json');
 }
 
-/** The rows that a run was trained on, where its CSV file still lies where it was, seen from the run folder. */
+/**
+ * The rows that a run was trained on: without those that it left out or held out. Nothing, and a note, where its files do
+ * not lie any more where they were, seen from the run folder.
+ */
 export async function trainedRows(
   { folder }: RunFolder,
   configuration: Record<string, unknown> | undefined,
   terminal: Terminal,
-): Promise<CsvDataset | undefined> {
+): Promise<Dataset | undefined> {
   const record = configuration?.['command'] as TrainRecord | undefined;
   if (record === undefined) return undefined;
-  const path = resolve(folder, record.train);
-  if (await isFile(path)) return openCsv(path, { ...record, badRows: record.badRows ?? 'missing' });
-  terminal.say(`note: ${path}, which was trained on, is not there: no leakage is looked for`);
+  const { train, val, ...values } = await located(record, folder);
+  const lost = await missing({ 'trained on': train, 'left out of the training': values.exclude });
+  const none = (why: string): void => terminal.say(`note: ${why}: no leakage is looked for`);
+  if (lost !== undefined) return void none(lost);
+  const { badRows = 'missing' } = values;
+  const valFraction = val === undefined ? values.valFraction : 0;
+  try {
+    return (await openRows({ train, values: { ...values, badRows, valFraction } }, silent)).train;
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    return void none(`the rows that were trained on cannot be read (${error.message})`);
+  }
+}
+
+/** The first of these files that is not there, and what it was for. */
+async function missing(
+  files: Readonly<Record<string, string | undefined>>,
+): Promise<string | undefined> {
+  for (const [how, path] of Object.entries(files)) {
+    if (path === undefined || isAddress(path) || (await isFile(path))) continue;
+    return `${path}, which was ${how}, is not there`;
+  }
   return undefined;
 }
+
+const silent: Terminal = { out: () => {}, say: () => {}, interactive: false };
 
 /** The name of a run, or of a file without its ending. */
 export function nameOf(path: string): string {

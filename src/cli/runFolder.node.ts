@@ -1,7 +1,8 @@
 import { access, readFile } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import { BertResNetModel, InputError, OnnxModel } from '../index.js';
-import type { Mode } from '../index.js';
+import type { Mode, ReportData } from '../index.js';
+import { remove, writeFilesAtomic } from '../weights/files.node.js';
 
 /** A folder that `train` left, or a saved model on its own. */
 export interface RunFolder {
@@ -28,6 +29,26 @@ export async function openRun(folder: string, command: string): Promise<RunFolde
 /** Loads the model of a run folder. */
 export function loadModel({ model }: RunFolder): Promise<BertResNetModel> {
   return BertResNetModel.fromPretrained(model);
+}
+
+/**
+ * Keeps what a model was calibrated to, where it is: its config.json and its card, and nothing else is replaced, since
+ * figures and other files may lie beside them.
+ */
+export async function saveCalibration(
+  model: BertResNetModel,
+  { model: folder }: RunFolder,
+  report: ReportData,
+): Promise<void> {
+  const whole = join(folder, '.calibrated');
+  const read = async (name: string) =>
+    [join(folder, name), await readFile(join(whole, name))] as const;
+  try {
+    await model.save(whole, { report });
+    await writeFilesAtomic([await read('config.json'), await read('README.md')]);
+  } finally {
+    await remove(whole);
+  }
 }
 
 /** As `openRun`; an .onnx file is its own model, in the folder where it lies. */
