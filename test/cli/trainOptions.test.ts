@@ -400,5 +400,6 @@ describe('config.json', () => {
     const resumed = await toldOf(`--resume ${at('first')}`);
     const { model: _, ...changes } = changesOf(first, resumed);
     expect(changes).toEqual(trainer({ resume: true }));
+    expect(await toldOf(`${line} --resume ${at('first')}`)).toEqual(resumed);
   });
 });
