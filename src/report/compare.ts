@@ -7,7 +7,7 @@ import type { AnswerRecord } from './answerTable.js';
 /** What a run found on some rows. */
 export interface ComparedFigures {
   readonly figures: EvaluationReport;
-  /** Its answers to the rows, for a test of whether the difference is more than chance. */
+  /** Its answers to the rows: they tell which rows another answered too, and whether a difference is more than chance. */
   readonly answers?: readonly AnswerRecord[];
 }
 
