@@ -131,10 +131,26 @@ async function importPackage(model: string): Promise<typeof Transformers> {
   }
 }
 
-/** The tokenizer's limit, else the number of the model's positions; tokenizers without one name a huge number. */
+/** The fields of a config.json that say how long a text may be. */
+interface PositionsConfig {
+  readonly model_type?: string;
+  readonly max_position_embeddings?: number;
+  readonly pad_token_id?: number | null;
+}
+
+/** The families whose positions begin behind the one that stands for padding, as RoBERTa's. */
+const paddedPositions: readonly unknown[] = ['roberta', 'xlm-roberta', 'camembert', 'mpnet'];
+
+/** The tokenizer's limit, else the tokens for which the model has positions; tokenizers without one name a huge number. */
 function longest(ofTokenizer: number, config: object): number | undefined {
   if (ofTokenizer < 1e6) return ofTokenizer;
-  return (config as { max_position_embeddings?: number }).max_position_embeddings;
+  const {
+    model_type: family,
+    max_position_embeddings: positions,
+    pad_token_id: padding,
+  } = config as PositionsConfig;
+  if (typeof positions !== 'number' || typeof padding !== 'number') return positions;
+  return paddedPositions.includes(family) ? positions - padding - 1 : positions;
 }
 
 /** The outputs that features are made of, by the names that exporters give them. */

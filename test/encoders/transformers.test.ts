@@ -114,6 +114,24 @@ describe('a text encoder', () => {
     expectClose(shorter, meanOf(statesOf(long, 5)), { relative: 1e-5 });
   });
 
+  test.each([
+    [{ model_type: 'bert', pad_token_id: 0 }, 11],
+    [{ model_type: 'roberta', pad_token_id: 1 }, 9],
+    [{ model_type: 'xlm-roberta', pad_token_id: 0 }, 10],
+    [{ model_type: 'roberta', pad_token_id: null }, 11],
+  ])('cuts at the positions of a model whose tokenizer has no limit: %j', async (config, most) => {
+    const path = await writeTextModel(join(folder, `${config.model_type}-${most}`));
+    await (await BertTokenizer.fromVocab(vocabulary, { maxLength: 1e9 })).save(path);
+    const whole = { ...config, hidden_size: textWidth, max_position_embeddings: 11 };
+    await writeFile(join(path, 'config.json'), JSON.stringify(whole));
+    const encoder = await TransformersTextEncoder.fromPretrained(path);
+    expect(encoder.maxLength).toBe(most);
+    const long = Array.from({ length: 30 }, (_, i) => vocabulary[5 + (i % 11)]!);
+    const cut = await encoder.extractTexts([long.join(' ')]);
+    expectClose(cut, meanOf(statesOf(long, most)), { relative: 1e-5 });
+    encoder.dispose();
+  });
+
   test('says what is wrong where the model is no such, has no such pooling, or takes no tensors', async () => {
     const open = TransformersTextEncoder.fromPretrained(join(folder, 'nowhere'));
     await expect(open).rejects.toThrow(/^transformers: .*nowhere cannot be loaded \(/);
