@@ -279,51 +279,58 @@ describe('ignoredInput', () => {
 });
 
 describe('rows that lack an input', () => {
-  beforeAll(() => useBackend('onnxruntime'));
+  // Their batches are of many shapes, which an engine would compile.
+  beforeAll(() => useBackend('wasm'));
 
   /** Rows of which this share, drawn at random, lacks its text or its picture. */
-  const lacking = (rows: readonly LabelledExample[], share: number): LabelledExample[] => {
-    const place = new Random(5, 'lacking').permutation(rows.length);
-    return rows.map(({ text, image, label }, i) => {
-      if (place[i]! >= rows.length * share) return { text, image, label };
+  const lacking = (count: number, share: number, seed: number): LabelledExample[] => {
+    const place = new Random(seed, 'lacking').permutation(count);
+    return tinyRows(count, seed).map(({ text, image, label }, i) => {
+      if (place[i]! >= count * share) return { text, image, label };
       return place[i]! % 2 === 0 ? { text, label } : { image, label };
     });
   };
   const accuracies = async (
     train: readonly LabelledExample[],
     test: readonly LabelledExample[],
-    options: TrainerOptions = {},
+    options: TrainerOptions,
   ) => {
     // Large enough that one picture of a batch has statistics.
     const processor = new ImageProcessor({ size: { height: 16, width: 16 }, cropSize: 16 });
     const model = await tinyModel({ processor });
-    const training = { epochs: 30, batchSize: 10, learningRate: 0.02, ...options };
+    const training = { learningRate: 0.02, ...options };
     await new Trainer(model, training).fit(datasetFrom(train, { labels }));
     const report = await evaluate(model, datasetFrom(test, { labels }));
     model.dispose();
     return report;
   };
 
-  test.each([
-    // Few rows are lost where those that lack an input are dropped, and little with them.
-    { share: 0.3, least: -0.01 },
-    { share: 0.7, least: 0.1 },
-  ])('with $share of them, all rows teach as much as the whole ones or more', async (one) => {
-    const { share, least } = one;
-    const train = lacking(tinyRows(30), share);
-    const whole = train.filter(({ text, image }) => text !== undefined && image !== undefined);
-    expect(whole).toHaveLength(30 - 30 * share);
-    const unseen = lacking(tinyRows(200, 9), share);
-    const all = await accuracies(train, unseen, { modalityDropout: 0.2 });
-    const few = await accuracies(whole, unseen);
-    expect(all.accuracy).toBeGreaterThan(few.accuracy + least);
-    expect(all.missing.text! + all.missing.image!).toBe(200 * share);
-    const { both, text, image } = all.byPresence!;
-    expect([both!.rows, text!.rows, image!.rows]).toEqual([
-      ...[200 - 200 * share, 100 * share, 100 * share],
-    ]);
-    for (const { accuracy } of [both!, text!, image!]) expect(accuracy).toBeGreaterThan(0.85);
-    const right = [both!, text!, image!].reduce((sum, one) => sum + one.rows * one.accuracy, 0);
-    expect(right / 200).toBeCloseTo(all.accuracy, 12);
+  test('are answered by the head of what they have', async () => {
+    const unseen = lacking(200, 0.7, 9);
+    const options = { epochs: 30, batchSize: 10, modalityDropout: 0.2 };
+    const report = await accuracies(lacking(30, 0.7, 1), unseen, options);
+    expect(report.missing.text! + report.missing.image!).toBe(140);
+    const { both, text, image } = report.byPresence!;
+    const all = [both!, text!, image!];
+    expect(all.map(({ rows }) => rows)).toEqual([60, 70, 70]);
+    for (const { accuracy } of all) expect(accuracy).toBeGreaterThan(0.85);
+    const right = all.reduce((sum, one) => sum + one.rows * one.accuracy, 0);
+    expect(right / 200).toBeCloseTo(report.accuracy, 12);
+  });
+
+  // So few rows that each counts: of 30, either arm learns enough to answer nearly all.
+  test.each([0.3, 0.7])('where %d lack one, all teach more than the whole ones', async (share) => {
+    const options = { epochs: 30, batchSize: 5 };
+    const found = { all: 0, whole: 0 };
+    for (const seed of [1, 2, 3]) {
+      const train = lacking(10, share, seed);
+      const whole = train.filter(({ text, image }) => text !== undefined && image !== undefined);
+      expect(whole).toHaveLength(10 - 10 * share);
+      const unseen = lacking(200, share, seed + 100);
+      found.all += (await accuracies(train, unseen, { ...options, seed })).accuracy / 3;
+      found.whole += (await accuracies(whole, unseen, { ...options, seed })).accuracy / 3;
+    }
+    expect(found.all).toBeGreaterThan(found.whole);
+    expect(found.all).toBeGreaterThan(0.8);
   });
 });
