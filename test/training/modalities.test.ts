@@ -318,7 +318,7 @@ describe('rows that lack an input', () => {
     expect(right / 200).toBeCloseTo(report.accuracy, 12);
   });
 
-  // So few rows that each counts: of 30, either arm learns enough to answer nearly all.
+  // So few rows that each counts: with 30 of which 30% lack one, either arm answers nearly all.
   test.each([0.3, 0.7])('where %d lack one, all teach more than the whole ones', async (share) => {
     const options = { epochs: 30, batchSize: 5 };
     const found = { all: 0, whole: 0 };
