@@ -33,7 +33,7 @@ async function run({ positionals, options: given, terminal, signal }: Invocation
     given.resume === undefined
       ? await beginSearch(positionals[0], given)
       : await resumeSearch(positionals[0], given);
-  checkSearch(task.settings);
+  checkSearch(task.search.settings);
   const rows = await openRows({ train: task.train, values: task.fixed }, terminal);
   if (rows.validation === undefined) {
     throw new InputError(
@@ -67,7 +67,7 @@ class Search {
     this.#trials = [...task.trials];
     this.#folder = new SearchFolder(task.folder);
     this.#fixed = task.fixed;
-    this.#dropped = task.dropped;
+    this.#dropped = task.search.dropped ?? 0;
   }
 
   /**
@@ -75,7 +75,8 @@ class Search {
    * that is dropped the time is written.
    */
   async run(signal: AbortSignal): Promise<Ending> {
-    const { settings, budget } = this.#task;
+    const { settings, budget = Infinity } = this.#task.search;
+    await this.#begin();
     for (;;) {
       const trial = nextTrial(this.#trials, settings);
       if (trial === undefined) return 'done';
@@ -89,7 +90,10 @@ class Search {
       try {
         record = await this.#make(trial, AbortSignal.any([signal, deadline.signal]));
       } catch (error) {
-        if (!signal.aborted && !deadline.signal.aborted) throw error;
+        if (!signal.aborted && !deadline.signal.aborted) {
+          await this.#takeBack();
+          throw error;
+        }
         await this.#drop((Date.now() - started) / 1000);
         return signal.aborted ? 'interrupted' : 'out of time';
       } finally {
@@ -97,6 +101,16 @@ class Search {
       }
       await this.#keep(record);
     }
+  }
+
+  async #begin(): Promise<void> {
+    const { search, resumed } = this.#task;
+    await (resumed ? this.#folder.change(() => search) : this.#folder.start(search));
+  }
+
+  /** What is refused before its first trial leaves no search behind: the command may be put right and given again. */
+  async #takeBack(): Promise<void> {
+    if (!this.#task.resumed && this.#trials.length === 0) await this.#folder.takeBack();
   }
 
   async #make(trial: Trial, signal: AbortSignal): Promise<TrialRecord> {

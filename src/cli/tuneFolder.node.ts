@@ -1,4 +1,4 @@
-import { access, appendFile, readFile } from 'node:fs/promises';
+import { access, appendFile, readFile, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InputError, messageOf } from '../index.js';
 import type { EpochRecord, SearchSettings, TrialResult } from '../index.js';
@@ -29,6 +29,9 @@ export interface TrialRecord extends TrialResult {
 
 /** The folder of a search: `search.jsonl`, a line a trial, and `best.json`, which `train --config` takes. */
 export class SearchFolder {
+  /** Whether the folder was made for the search. */
+  #made = false;
+
   constructor(readonly folder: string) {}
 
   get best(): string {
@@ -39,17 +42,25 @@ export class SearchFolder {
     return join(this.folder, 'search.jsonl');
   }
 
-  /** Whether a search was begun here. */
-  holds(): Promise<boolean> {
-    return access(this.#log).then(
-      () => true,
-      () => false,
+  /** @throws InputError where a search was begun here */
+  async requireFree(): Promise<void> {
+    if (!(await exists(this.#log))) return;
+    throw new InputError(
+      `tune: ${this.folder} holds a search; go on with it (--resume ${this.folder}), or name another folder (--out)`,
     );
   }
 
-  /** Begins a search. */
+  /** Begins a search. @throws InputError where one was begun here */
   async start(record: SearchRecord): Promise<void> {
+    await this.requireFree();
+    this.#made = !(await exists(this.folder));
     await writeFileAtomic(this.#log, line(record));
+  }
+
+  /** Takes back the search that was begun, and the folder where it was made for it and holds nothing else. */
+  async takeBack(): Promise<void> {
+    await rm(this.#log, { force: true });
+    if (this.#made) await rmdir(this.folder).catch(() => {});
   }
 
   /**
@@ -58,7 +69,7 @@ export class SearchFolder {
    * @throws InputError where there is no search, or its file is damaged.
    */
   async read(): Promise<{ search: SearchRecord; trials: TrialRecord[] }> {
-    if (!(await this.holds())) {
+    if (!(await exists(this.#log))) {
       throw new InputError(`tune: ${this.folder} holds no search to go on with`);
     }
     const content = await readFile(this.#log, 'utf8');
@@ -100,6 +111,13 @@ export class SearchFolder {
     const content = { formatVersion: 1, tuned: { trial, score }, command };
     return writeFileAtomic(this.best, `${JSON.stringify(content, null, 2)}\n`);
   }
+}
+
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 function line(record: SearchRecord | TrialRecord): string {

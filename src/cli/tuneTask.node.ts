@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { InputError, checkSearch, messageOf } from '../index.js';
-import type { SearchSettings, SearchSpace } from '../index.js';
+import type { SearchSpace } from '../index.js';
 import { optionName } from './options.js';
 import { options as trainOptions } from './trainOptions.js';
 import type { TrainValues } from './trainOptions.js';
 import { located, recordOf } from './trainTask.node.js';
 import { SearchFolder } from './tuneFolder.node.js';
-import type { TrialRecord } from './tuneFolder.node.js';
+import type { SearchRecord, TrialRecord } from './tuneFolder.node.js';
 import { defaultSpace, fixedOf } from './tuneOptions.js';
 import type { TuneValues } from './tuneOptions.js';
 
@@ -16,11 +16,10 @@ export interface SearchTask {
   readonly folder: string;
   /** What every trial is given, from the command line. */
   readonly fixed: TrainValues;
-  readonly settings: SearchSettings;
-  /** Seconds for all trials together; Infinity for no limit. */
-  readonly budget: number;
-  /** Seconds that went into trials that were dropped. */
-  readonly dropped: number;
+  /** What its folder is to say. */
+  readonly search: SearchRecord;
+  /** Whether it goes on; one that begins has nothing in its folder yet. */
+  readonly resumed: boolean;
   /** Those that were made before. */
   readonly trials: readonly TrialRecord[];
 }
@@ -30,7 +29,7 @@ const changeable: readonly (keyof TuneValues)[] = [
   ...(['resume', 'out', 'budget', 'trials', 'json', 'backend', 'threads'] as const),
 ];
 
-/** Begins a search in its folder. @throws InputError where it holds one, or the search cannot be made */
+/** A search that is to begin. @throws InputError where its folder holds one, or it cannot be made */
 export async function beginSearch(
   train: string | undefined,
   given: TuneValues,
@@ -47,20 +46,15 @@ export async function beginSearch(
     given.space === undefined ? defaultSpace(fixed) : await readSpace(given.space, fixed);
   const settings = { space, seed, trials, minEpochs, maxEpochs, reduction: 3 };
   checkSearch(settings);
-  const kept = new SearchFolder(folder);
-  if (await kept.holds()) {
-    throw new InputError(
-      `tune: ${folder} holds a search; go on with it (--resume ${folder}), or name another folder (--out)`,
-    );
-  }
+  await new SearchFolder(folder).requireFree();
   const command = await recordOf({ train, folder, resume: false, values: fixed });
-  await kept.start({ kind: 'search', formatVersion: 1, settings, budget, command });
-  return { train, folder, fixed, settings, budget: budget ?? Infinity, dropped: 0, trials: [] };
+  const search = { kind: 'search', formatVersion: 1, settings, budget, command } as const;
+  return { train, folder, fixed, search, resumed: false, trials: [] };
 }
 
 /**
- * Goes on with a search; only its time, its number of trials and what computes may be others. The first two are kept,
- * so that the search goes on with them the next time.
+ * A search that goes on; only its time, its number of trials and what computes may be others. The first two are to be
+ * kept, so that the search goes on with them the next time.
  */
 export async function resumeSearch(
   train: string | undefined,
@@ -79,20 +73,16 @@ export async function resumeSearch(
         `${changed === undefined ? 'CSV' : `--${optionName(changed)}`} cannot be given`,
     );
   }
-  const kept = new SearchFolder(folder);
-  const { search, trials } = await kept.read();
+  const { search, trials } = await new SearchFolder(folder).read();
   const { train: rows, ...fixed } = await located(search.command, folder);
   const { backend, threads, budget = search.budget } = given;
   const settings = { ...search.settings, trials: given.trials ?? search.settings.trials };
-  if (given.budget !== undefined || given.trials !== undefined)
-    await kept.change((record) => ({ ...record, settings, budget }));
   return {
     train: rows,
     folder,
     fixed: { ...fixed, ...(backend && { backend }), ...(threads && { threads }) },
-    settings,
-    budget: budget ?? Infinity,
-    dropped: search.dropped ?? 0,
+    search: { ...search, settings, budget },
+    resumed: true,
     trials,
   };
 }

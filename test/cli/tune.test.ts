@@ -234,6 +234,44 @@ describe('tune', () => {
     expect((await readdir(path())).filter((name) => !written.includes(name))).toEqual(before);
   });
 
+  it('leaves no search behind where it is refused before its first trial', async () => {
+    const few = ['--trials', '1', '--max-epochs', '1'];
+    const refused = async (words: string[], message: string): Promise<void> => {
+      const { code, stderr } = await tune('again', [...few, ...words]);
+      expect(stderr).toContain(message);
+      expect(code).toBe(2);
+    };
+    const absent = path('trian.csv');
+    const before = await readdir(path());
+    const { code, stderr } = await bertresnet(['tune', absent, '--out', path('again')]);
+    expect(stderr).toContain('trian.csv');
+    expect(code).toBe(2);
+    await refused(['--exclude', absent], 'trian.csv');
+    await refused(['--augment', absent], '--augment is none, crop or a JSON file');
+    await refused(['--class-weights', 'rainy'], '--class-weights must be balanced or');
+    expect(await readdir(path())).toEqual(before);
+    // A folder that was there stays, with what it holds.
+    await mkdir(path('again'));
+    await writeFile(path('again', 'notes.txt'), '');
+    await refused(['--class-weights', 'rainy'], '--class-weights must be balanced or');
+    expect(await readdir(path('again'))).toEqual(['notes.txt']);
+    const corrected = await tune('again', few);
+    expect(corrected.code, corrected.stderr).toBe(0);
+    expect(await found('again')).toHaveLength(1);
+  });
+
+  it('keeps a search that goes on as it was where it is refused', async () => {
+    await tune('moved', ['--budget', '0.001s']);
+    const before = await first('moved');
+    const command = { ...before.command, train: 'trian.csv' };
+    const log = `${JSON.stringify({ ...before, command })}\n`;
+    await writeFile(path('moved', 'search.jsonl'), log);
+    const resumed = await bertresnet(['tune', '--resume', path('moved'), '--budget', '10m']);
+    expect(resumed.stderr).toContain('trian.csv');
+    expect(resumed.code).toBe(2);
+    expect(await readFile(path('moved', 'search.jsonl'), 'utf8')).toBe(log);
+  });
+
   it('tries what has an effect by default', () => {
     const tried = (fixed: TrainValues) => Object.keys(defaultSpace(fixed));
     expect(tried({})).toEqual(['learningRate', 'headLearningRate', 'fusion', 'freeze']);
