@@ -10,7 +10,13 @@ import { ResNetFeatureModel } from './encoders/resnet.js';
 import { InputError } from './errors.js';
 import type { DirectoryHandle } from './files/fileTree.js';
 import { Fusion } from './fusion/fusion.js';
-import type { Features, FusionContext, FusionNeeds, FusionSizes } from './fusion/fusion.js';
+import type {
+  Features,
+  FusionContext,
+  FusionNeeds,
+  FusionSizes,
+  SingleMode,
+} from './fusion/fusion.js';
 import { createFusion } from './fusion/index.js';
 import { requireNeeds } from './fusion/sequences.js';
 import type { ModelParts, SaveOptions } from './modelFiles.js';
@@ -57,6 +63,8 @@ export class BertResNetModel extends Module {
   processor?: ImageProcessor;
   /** What `calibrate` found: `predict` applies it, `save` keeps it, and training, which outdates it, removes it. */
   calibration?: Calibration;
+  /** The one input that it was trained on, if it was one: what `predict` and `evaluate` rest on where not told otherwise. */
+  trainedMode?: SingleMode;
   #maxLength?: number;
   #trainingPasses = 0;
 
@@ -69,6 +77,7 @@ export class BertResNetModel extends Module {
     this.labels = [...labels];
     this.hiddenSize = hiddenSize;
     this.maxLength = options.maxLength;
+    this.trainedMode = options.trainedMode;
     this.seed = seed;
     this.tokenizer = options.tokenizer;
     this.processor = options.processor;
@@ -149,11 +158,13 @@ export class BertResNetModel extends Module {
 
   /** What config.json keeps of this model. */
   get config(): ModelConfig {
-    const { labels, hiddenSize, maxLength, seed, textEncoder, visualEncoder, fusion } = this;
+    const { labels, hiddenSize, maxLength, trainedMode, seed } = this;
+    const { textEncoder, visualEncoder, fusion } = this;
     const [text, image] = [textEncoder.config, visualEncoder.config];
     return {
       ...{ labels, text, image, fusion: fusion.config, hiddenSize, seed },
       ...(maxLength !== undefined && { maxLength }),
+      ...(trainedMode !== undefined && { trainedMode }),
       ...(this.calibration && { calibration: this.calibration }),
     };
   }

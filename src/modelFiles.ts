@@ -93,7 +93,7 @@ export async function readModel(
 ): Promise<{ options: ModelOptions; weights: StateDict }> {
   const files = await openPretrained(source, options);
   const config = checkConfig(await files.readJson('config.json'), files.source);
-  const { labels, hiddenSize, maxLength, seed } = config;
+  const { labels, hiddenSize, maxLength, trainedMode, seed } = config;
   const fusion = options.fusion ?? config.fusion;
   checkOptions({ labels, hiddenSize, fusion });
   const [tokenizer, processor] = [
@@ -105,7 +105,7 @@ export async function readModel(
   const text = options.text ?? (await textEncoder(config.text, files.source));
   try {
     const image = options.image ?? (await imageEncoder(config.image, files.source));
-    const parts = { text, image, fusion, tokenizer, processor };
+    const parts = { text, image, fusion, tokenizer, processor, trainedMode };
     return {
       weights,
       options: { labels, hiddenSize, maxLength, seed, calibration, initialize: false, ...parts },

@@ -17,9 +17,15 @@ import { detached } from './nn/ops.js';
 export const defaultLabels: readonly string[] = ['0', '1'];
 
 /** Refuses options before anything is made of them. @throws InputError naming the one that cannot be used */
-export function checkOptions({ labels, text, image, fusion, hiddenSize }: ModelOptions): void {
+export function checkOptions(options: ModelOptions): void {
+  const { labels, text, image, fusion, hiddenSize, trainedMode } = options;
   if (labels !== undefined) checkLabels(labels);
   if (hiddenSize !== undefined) requireInteger('BertResNetModel', 'hiddenSize', hiddenSize);
+  if (trainedMode !== undefined && !['text', 'image'].includes(trainedMode)) {
+    throw new InputError(
+      `BertResNetModel: trainedMode must be 'text' or 'image', got ${JSON.stringify(trainedMode)}`,
+    );
+  }
   if (text !== undefined && !(text instanceof Module)) bertConfig(text);
   if (image !== undefined && !(image instanceof Module)) resNetConfig(image);
   if (fusion !== undefined && !(fusion instanceof Fusion)) checkFusion(fusion);

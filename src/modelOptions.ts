@@ -5,7 +5,7 @@ import type { BertTokenizer } from './datasets/tokenizer.js';
 import type { BertConfig } from './encoders/bertConfig.js';
 import type { EncoderConfig, ImageEncoder, TextEncoder, TextInput } from './encoders/encoder.js';
 import type { ResNetConfig } from './encoders/resnetConfig.js';
-import type { Fusion, FusionConfig, Mode } from './fusion/fusion.js';
+import type { Fusion, FusionConfig, Mode, SingleMode } from './fusion/fusion.js';
 import type { ForwardContext } from './nn/dropout.js';
 import type { PretrainedOptions } from './weights/hub.js';
 
@@ -23,6 +23,11 @@ export interface ModelOptions {
   readonly hiddenSize?: number;
   /** The number of tokens at which texts are cut where no other is asked for (default: what tokenizer and encoder take). */
   readonly maxLength?: number;
+  /**
+   * The one input that it was trained on, where it was trained on one alone: the other head, and that of both, have
+   * learned nothing (default: none; training sets it).
+   */
+  readonly trainedMode?: SingleMode;
   /** Reads raw text in `predict` and in training. */
   readonly tokenizer?: BertTokenizer;
   /** Reads raw pictures in `predict` and in training. */
@@ -60,6 +65,7 @@ export interface ModelConfig {
   readonly seed: number;
   /** Where it is set; there is none in what earlier versions saved. */
   readonly maxLength?: number;
+  readonly trainedMode?: SingleMode;
   readonly calibration?: Calibration;
 }
 

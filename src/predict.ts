@@ -22,7 +22,7 @@ export interface RawInput {
 
 /** How rows are predicted. */
 export interface PredictOptions {
-  /** Rests every answer on this; by default each row's rests on what the row has. */
+  /** Rests every answer on this; by default on the model's `trainedMode`, else each row's on what the row has. */
   readonly mode?: Mode;
   /** Rows that are computed at once (default 16). */
   readonly batchSize?: number;
@@ -79,9 +79,10 @@ export type Classify = (
 export function predict(
   model: BertResNetModel,
   rows: readonly RawInput[],
-  options?: PredictOptions,
+  options: PredictOptions = {},
 ): Promise<Prediction[]> {
-  return predictRows(model, rows, options, async (inputs, mode, temperature, extracted) => {
+  const { mode: asked = model.trainedMode } = options;
+  return predictRows(model, rows, { ...options, mode: asked }, async (inputs, mode, temperature, extracted) => {
     const probabilities = tf.tidy(() => {
       const features = {
         ...encodeRead(model, inputs, mode),

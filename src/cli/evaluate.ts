@@ -29,7 +29,7 @@ import type { Terminal } from './terminal.js';
 const options = {
   mode: choice(
     ['text', 'image', 'both', 'all'],
-    'What answers rest on; all (the default) measures each, and both stands first',
+    'What answers rest on; all (the default, but where one input alone was trained) measures each, and both stands first',
   ),
   calibrate: text(
     'FILE',
@@ -52,7 +52,7 @@ async function run({ positionals, options: given, terminal, signal }: Invocation
   const model = await loadModel(found);
   const { labels } = model;
   const rows = await openLabelled(csv, given, { labels, exclude: given.exclude }, terminal);
-  const { calibrate: other, batchSize = 32, mode = 'all' } = given;
+  const { calibrate: other, batchSize = 32, mode = model.trainedMode ?? 'all' } = given;
   const toFit =
     other === undefined ? other : await openLabelled(other, given, { labels }, terminal);
   const path = given.out ?? fileFor(found, 'metrics', csv, '.json');

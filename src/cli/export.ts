@@ -9,7 +9,7 @@ const options = {
   out: text('FILE', 'Where it goes (default: model.onnx in the run folder, model-MODE.onnx)'),
   mode: choice(
     ['text', 'image', 'both'],
-    'What the answers of the exported model rest on (default both); its inputs are those of the mode',
+    'What the answers of the exported model rest on (default both, or the one input that was trained); its inputs are those of the mode',
   ),
   json: flag('Print what was written as JSON on stdout, and nothing else there'),
 };
@@ -17,7 +17,7 @@ const options = {
 async function run({ positionals, options: given, terminal }: Invocation<typeof options>) {
   const found = await openRun(positionals[0]!, 'export');
   const model = await loadModel(found);
-  const { mode = 'both', format = 'onnx' } = given;
+  const { mode = model.trainedMode ?? 'both', format = 'onnx' } = given;
   const files = await model.toOnnx(given.out ?? exportedFile(found, mode), { mode });
   model.dispose();
   if (given.json) terminal.out(JSON.stringify({ format, mode, files }, null, 2));

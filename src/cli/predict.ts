@@ -29,7 +29,10 @@ const threshold: Option<number | Record<string, number>> = {
 
 const options = {
   out: text('FILE', 'Where the predictions go (default: predictions-NAME.csv in the run folder)'),
-  mode: choice(['text', 'image', 'both'], 'What every answer rests on (default: what the row has)'),
+  mode: choice(
+    ['text', 'image', 'both'],
+    'What every answer rests on (default: what the row has, or the one input that was trained)',
+  ),
   batchSize: integer('Rows that are computed at once (default 32)'),
   maxLength: integer('The longest text, in tokens (default: as in training)', 2),
   threshold,
@@ -51,7 +54,8 @@ async function run({ positionals, options: given, terminal, signal }: Invocation
   describeRows(rows, terminal);
   await startEngine(given, terminal);
   const model = await loadPredictor(found);
-  const { mode = model instanceof OnnxModel ? model.mode : undefined, batchSize = 32 } = given;
+  const known = model instanceof OnnxModel ? model.mode : model.trainedMode;
+  const { mode = known, batchSize = 32 } = given;
   const maxLength = given.maxLength ?? (await readSettings(found)).maxLength;
   const { threshold: least, minimumPrecision } = given;
   const abstention = { threshold: least, minimumPrecision };

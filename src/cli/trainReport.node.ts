@@ -16,6 +16,7 @@ import { openRun, readRunJson } from './runFolder.node.js';
 import type { Terminal } from './terminal.js';
 import { options, pathOptions } from './trainOptions.js';
 import type { TrainValues } from './trainOptions.js';
+import { isAddress } from './trainTask.node.js';
 import type { TrainTask } from './trainTask.node.js';
 
 /** A run that has come to its end: the model holds its best epoch. */
@@ -103,6 +104,7 @@ function commandOf({ train, folder, values }: TrainTask): string {
 }
 
 function fromHere(path: string): string {
+  if (isAddress(path)) return path;
   return relative('', resolve(path)).replaceAll('\\', '/') || '.';
 }
 

@@ -20,7 +20,10 @@ export async function openCsvPath(where: string | URL): Promise<OpenedCsv> {
   if (isAddress(where)) {
     const { href } = new URL('.', where);
     const path = new URL(where).pathname.split('/').at(-1)!;
-    return openInTree(addressTree(new URL(href)), decodeURIComponent(path));
+    const opened = await openInTree(addressTree(new URL(href)), decodeURIComponent(path));
+    const other: OpenedCsv['other'] = async (another) =>
+      another instanceof Blob || !isAddress(another) ? opened.other(another) : openCsvPath(another);
+    return { ...opened, other };
   }
   const path = where instanceof URL ? fileURLToPath(where) : where;
   const source = await CsvPath.open(path);

@@ -13,6 +13,9 @@ export const modes = ['text', 'image', 'both'] as const;
 /** One of `modes`. */
 export type Mode = (typeof modes)[number];
 
+/** A mode of one input alone. */
+export type SingleMode = Exclude<Mode, 'both'>;
+
 /**
  * What a fusion reads of the encoders: pooled vectors alone, the sequences of tokens and regions as well, or regions and
  * what enters the layers of the text encoder, which are lent to it.

@@ -15,7 +15,7 @@ import { traceModel } from './trace.js';
 
 /** How a model is exported. */
 export interface OnnxOptions {
-  /** What answers rest on, and so which inputs there are (default `both`). */
+  /** What answers rest on, and so which inputs there are (default: the model's `trainedMode`, else `both`). */
   readonly mode?: Mode;
   /**
    * The height and width of pictures; a number is the side of a square. By default those that the processor makes, else
@@ -90,7 +90,7 @@ async function withDescription<T>(
   options: OnnxOptions,
   run: (description: ModelDescription) => Promise<T>,
 ): Promise<T> {
-  const { mode = 'both' } = options;
+  const { mode = model.trainedMode ?? 'both' } = options;
   if (!modes.includes(mode)) {
     throw new InputError(`toOnnx: mode must be one of ${modes.join(', ')}, got '${String(mode)}'`);
   }

@@ -56,7 +56,7 @@ async function featuresOf(
 ): Promise<CachedFeatures | undefined> {
   const { cacheFeatures: folder = false, batchSize = 32, prefetch = 2, signal } = options;
   if (folder === false) return undefined;
-  const mode = await resolveMode('evaluate', model, dataset, options.mode);
+  const mode = await modeFor(model, dataset, options);
   const inputs = cacheable(model, mode);
   if (inputs.length === 0) return undefined;
   const { cachedFeatures } = await import('./featureCaches.js');
@@ -76,7 +76,7 @@ export async function answerKnown(
   const { signal } = options;
   signal?.throwIfAborted();
   const toClass = labelMap('evaluate', dataset, model.labels);
-  const mode = await resolveMode('evaluate', model, dataset, options.mode);
+  const mode = await modeFor(model, dataset, options);
   const { labels, calibration } = model;
   const { name, size } = dataset;
   const answers = new RowAnswers({ mode, labels, name }, size, calibration);
@@ -93,6 +93,15 @@ export async function answerKnown(
     await nextTurn();
   }
   return answers;
+}
+
+/** What answers rest on: what is asked for, else the one input that the model knows, else what the rows hold. */
+function modeFor(
+  model: BertResNetModel,
+  dataset: Dataset,
+  { mode = model.trainedMode }: EvaluateOptions,
+): Promise<Mode> {
+  return resolveMode('evaluate', model, dataset, mode);
 }
 
 function classesOf(batch: Batch, dataset: Dataset, toClass: (label: number) => number): number[] {

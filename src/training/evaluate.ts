@@ -8,12 +8,12 @@ import type { RowAnswers } from './rowAnswers.js';
 export interface EvaluateOptions {
   /**
    * What the answers rest on: `text`, `image` or `both` together; `all` stands for `both`, or for
-   * the one that the data have. Default `all`.
+   * the one that the data have. Default: the model's `trainedMode`, else `all`.
    */
   readonly mode?: Mode | 'all';
   /** Rows at a time (default 32). */
   readonly batchSize?: number;
-  /** The number of tokens at which texts are cut; default: the tokenizer's. */
+  /** The number of tokens at which texts are cut (default: the model's `maxLength`, else what tokenizer and encoder take). */
   readonly maxLength?: number;
   /** How many batches are read ahead (default 2). */
   readonly prefetch?: number;

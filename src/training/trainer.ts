@@ -139,7 +139,7 @@ export class Trainer {
     try {
       if (folder !== undefined) await this.#prepareFolder(folder, plan);
       const board = await this.#openBoard();
-      this.model.calibration = undefined; // of weights that will be no more
+      this.#describe(plan);
       const run = new TrainingRun(plan, folder, {
         signal,
         warn: this.#warn,
@@ -169,6 +169,14 @@ export class Trainer {
     const given = Object.entries(this.#given).filter(([, value]) => value !== undefined);
     this.#defaults = {};
     this.#options = resolveOptions({ ...begun, ...Object.fromEntries(given) });
+  }
+
+  /** What the model says of itself from now on. */
+  #describe({ mode, options }: RunPlan): void {
+    const { model } = this;
+    model.calibration = undefined; // of weights that will be no more
+    model.maxLength = options.maxLength ?? model.maxLength;
+    model.trainedMode = mode === 'both' ? undefined : mode;
   }
 
   async #openBoard(): Promise<TensorBoardWriter | undefined> {

@@ -174,6 +174,16 @@ describe('CSV files and their pictures', () => {
     }
   });
 
+  it('leave out the rows of another address', async () => {
+    await served(async (base) => {
+      const exclude = `${base}val.csv`;
+      expect((await open(`${base}rows.csv`, undefined, { exclude })).excluded).toBe(1);
+      expect(
+        (await open(new URL(`${base}rows.csv`), undefined, { exclude: 'val.csv' })).excluded,
+      ).toBe(1);
+    });
+  });
+
   it('say which row, column and file is at fault', async () => {
     const lacking = new Map([...blobs(files)].filter(([path]) => path !== 'img/1.png'));
     expect(await message(open('rows.csv', lacking))).toMatch(
