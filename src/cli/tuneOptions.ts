@@ -32,6 +32,12 @@ export const options = {
   ...engineOptions,
 };
 
+// What trials are judged by, and what is kept of a run, is the same for all of them.
+const { seed: __, monitor: ___, keepAdapter: ____, ...tried } = fixable;
+
+/** What `--space` may name: options that make a model, or train it. */
+export const triedOptions = { ...modelOptions, ...tried };
+
 /** The options of `tune` as they were given. */
 export type TuneValues = Values<typeof options>;
 

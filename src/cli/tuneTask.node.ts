@@ -2,12 +2,11 @@ import { readFile } from 'node:fs/promises';
 import { InputError, checkSearch, messageOf } from '../index.js';
 import type { SearchSpace } from '../index.js';
 import { optionName } from './options.js';
-import { options as trainOptions } from './trainOptions.js';
 import type { TrainValues } from './trainOptions.js';
 import { located, recordOf } from './trainTask.node.js';
 import { SearchFolder } from './tuneFolder.node.js';
 import type { SearchRecord, TrialRecord } from './tuneFolder.node.js';
-import { defaultSpace, fixedOf } from './tuneOptions.js';
+import { defaultSpace, fixedOf, triedOptions } from './tuneOptions.js';
 import type { TuneValues } from './tuneOptions.js';
 
 /** What `tune` is to do. */
@@ -87,7 +86,7 @@ export async function resumeSearch(
   };
 }
 
-/** A file of what is tried: options of `train` by their names on the command line. */
+/** A file of what is tried: `triedOptions` by their names on the command line. */
 async function readSpace(file: string, fixed: TrainValues): Promise<SearchSpace> {
   let json: unknown;
   try {
@@ -98,12 +97,17 @@ async function readSpace(file: string, fixed: TrainValues): Promise<SearchSpace>
   if (typeof json !== 'object' || json === null || Array.isArray(json)) {
     throw new InputError(`tune: ${file} must hold an object of options`);
   }
-  const keys = Object.keys(trainOptions) as (keyof TrainValues)[];
+  const keys = Object.keys(triedOptions) as (keyof typeof triedOptions)[];
+  const keyOf = (name: string) => keys.find((one) => optionName(one) === name || one === name);
+  const unknown = Object.keys(json).filter((name) => keyOf(name) === undefined);
+  if (unknown.length > 0) {
+    throw new InputError(
+      `tune: ${file} must name options of the model and of its training alone, got ` +
+        `${unknown.map((name) => `'${name}'`).join(', ')}; they are ${keys.map(optionName).join(', ')}`,
+    );
+  }
   const entries = Object.entries(json as SearchSpace).map(([name, range]) => {
-    const key = keys.find((one) => optionName(one) === name || one === name);
-    if (key === undefined || key === 'epochs') {
-      throw new InputError(`tune: ${file} must name options of train but epochs, got '${name}'`);
-    }
+    const key = keyOf(name)!;
     if (fixed[key] !== undefined) {
       throw new InputError(`tune: --${name} is given, so ${file} cannot try values of it`);
     }
@@ -113,12 +117,12 @@ async function readSpace(file: string, fixed: TrainValues): Promise<SearchSpace>
 }
 
 /** The values of a list are read as those of a command line; a range is left to `checkSearch`. */
-function readRange(range: SearchSpace[string], key: keyof TrainValues, file: string) {
+function readRange(range: SearchSpace[string], key: keyof typeof triedOptions, file: string) {
   if (!Array.isArray(range)) return range;
   const where = `tune: --${optionName(key)} in ${file}`;
   return (range as unknown[]).map((value) => {
     if (value === null) return null;
     const text = typeof value === 'object' ? JSON.stringify(value) : String(value);
-    return trainOptions[key].read(text, where);
+    return triedOptions[key].read(text, where);
   });
 }

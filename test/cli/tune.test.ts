@@ -225,6 +225,14 @@ describe('tune', () => {
       [path('train.csv'), '--out', path('x'), '--space', path('odd.json')],
       "got 'ferment'",
     );
+    // Rows are opened once, and what judges a trial or says where it is kept is the same for all.
+    const alike = ['val-fraction', 'out', 'text-column', 'seed', 'monitor', 'epochs', 'threads'];
+    const space = Object.fromEntries([...alike, 'mixup'].map((name) => [name, ['1']]));
+    await writeFile(path('odd.json'), JSON.stringify(space));
+    await refused(
+      [path('train.csv'), '--out', path('x'), '--space', path('odd.json')],
+      `got ${alike.map((name) => `'${name}'`).join(', ')}; they are text, image, `,
+    );
     await writeFile(path('unknown.json'), '{"fusion": ["mlp", "gmo"]}');
     await refused(
       [path('train.csv'), '--out', path('x'), '--space', path('unknown.json')],
