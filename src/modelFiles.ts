@@ -95,7 +95,7 @@ export async function readModel(
   const config = checkConfig(await files.readJson('config.json'), files.source);
   const { labels, hiddenSize, maxLength, trainedMode, seed } = config;
   const fusion = options.fusion ?? config.fusion;
-  checkOptions({ labels, hiddenSize, fusion });
+  checkOptions({ labels, hiddenSize, fusion, seed, trainedMode });
   const [tokenizer, processor] = [
     await findTokenizer(source, files, options),
     await readProcessor(source, files, options),
@@ -141,7 +141,16 @@ function checkConfig(json: object, source: string): ModelConfig {
         'is the newest that this version reads; update bertresnet',
     );
   }
-  return json as ModelConfig;
+  const config = json as ModelConfig;
+  for (const part of ['text', 'image', 'fusion'] as const) {
+    const value: unknown = config[part];
+    if (typeof value === 'object' && value !== null) continue;
+    throw new InputError(
+      `BertResNetModel: config.json of ${source} must describe its ${part}, got ` +
+        `${JSON.stringify(value)}; take the file that \`save\` wrote`,
+    );
+  }
+  return config;
 }
 
 async function textEncoder(saved: EncoderConfig, source: string): Promise<TextEncoder> {

@@ -18,9 +18,10 @@ export const defaultLabels: readonly string[] = ['0', '1'];
 
 /** Refuses options before anything is made of them. @throws InputError naming the one that cannot be used */
 export function checkOptions(options: ModelOptions): void {
-  const { labels, text, image, fusion, hiddenSize, trainedMode } = options;
+  const { labels, text, image, fusion, hiddenSize, trainedMode, seed } = options;
   if (labels !== undefined) checkLabels(labels);
   if (hiddenSize !== undefined) requireInteger('BertResNetModel', 'hiddenSize', hiddenSize);
+  if (seed !== undefined) requireInteger('BertResNetModel', 'seed', seed, 0);
   if (trainedMode !== undefined && !['text', 'image'].includes(trainedMode)) {
     throw new InputError(
       `BertResNetModel: trainedMode must be 'text' or 'image', got ${JSON.stringify(trainedMode)}`,

@@ -140,7 +140,7 @@ export interface TrainingOptions {
    * `minDelta` (default 0); needs validation rows. The best epoch is kept in any case.
    */
   readonly earlyStopping?: { readonly patience: number; readonly minDelta?: number };
-  /** The number of tokens at which texts are cut; default: the tokenizer's. */
+  /** The number of tokens at which texts are cut (default: the model's `maxLength`, else what tokenizer and encoder take). */
   readonly maxLength?: number;
   /**
    * Puts rows whose texts are of like length into one batch (default true), so that little is padded

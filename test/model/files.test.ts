@@ -201,6 +201,10 @@ describe('save and fromPretrained', () => {
     await expect(load({ labels: ['a', 'b', 'c'] })).rejects.toThrow('expected [3, 12]');
     await expect(load({ labels: ['a', 'b', 'c'] }, { text: given })).rejects.toThrow('[3, 12]');
     await expect(load({ labels: 'ab' })).rejects.toThrow('at least 2 different');
+    await expect(load({ text: undefined })).rejects.toThrow(
+      /must describe its text, got undefined/,
+    );
+    await expect(load({ trainedMode: 'both' })).rejects.toThrow(/trainedMode must be 'text' or/);
     await expect(load({ image: { modelType: 'mine' } })).rejects.toThrow("image encoder 'mine'");
     await expect(load({}, { fusion })).rejects.toThrow(
       "fusion 'mlp': must be made for the sizes of its model, classes 2, got classes 3",
@@ -275,6 +279,7 @@ describe('create', () => {
     await expect(create({ fusion: 'atention' })).rejects.toThrow("unknown type 'atention'");
     await expect(create({ labels: ['one'] })).rejects.toThrow('at least 2 different');
     await expect(create({ hiddenSize: 0 })).rejects.toThrow('hiddenSize must be an integer >= 1');
+    await expect(create({ seed: NaN })).rejects.toThrow('seed must be an integer >= 0, got NaN');
     await expect(create({ maxLength: 1 })).rejects.toThrow('maxLength must be an integer >= 2');
     await expect(create({ image: { depths: [1] } })).rejects.toThrow('lists of one length');
     expect(asked).toBe(0);

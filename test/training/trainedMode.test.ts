@@ -7,7 +7,7 @@ import { BertResNetModel } from '../../src/model.js';
 import { OnnxModel } from '../../src/onnx/onnxModel.js';
 import { evaluate } from '../../src/training/evaluate.js';
 import { Trainer } from '../../src/training/trainer.js';
-import type { TrainingOptions } from '../../src/training/trainer.js';
+import type { TrainingOptions } from '../../src/training/options.js';
 import { tinyData, tinyModel, tinyRows } from './tiny.js';
 
 const folder = await mkdtemp(join(tmpdir(), 'trained-mode-'));
