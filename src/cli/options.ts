@@ -7,6 +7,8 @@ export interface Option<T> {
   readonly help: string;
   /** Whether the option may be given without its value, which is then read as an empty one. */
   readonly mayBeBare?: boolean;
+  /** Which numbers lie between two that it takes; absent where it takes none. */
+  readonly numbers?: 'all' | 'whole';
   /** Reads the value as given. Throws an InputError that starts with `name`. */
   read(raw: string, name: string): T;
 }
@@ -68,7 +70,7 @@ export function number(help: string, minimum = 0, maximum = Infinity): Option<nu
     if (Number.isFinite(value) && value >= minimum && value <= maximum) return value;
     throw new InputError(`${name} takes a number ${range(minimum, maximum)}, got '${raw}'`);
   };
-  return { value: 'X', help, read };
+  return { value: 'X', help, numbers: 'all', read };
 }
 
 /** A share, or one for some of these names whose sum is at most 1: `0.2`, or `text=0.5`, which stays as it was given. */
@@ -84,7 +86,7 @@ export function shares(names: readonly string[], help: string): Option<number | 
       `${name} takes a number from 0 to 1, or ${value} (one of them or all, each once) whose sum is at most 1, got '${raw}'`,
     );
   };
-  return { value: `X|${value}`, help, read };
+  return { value: `X|${value}`, help, numbers: 'all', read };
 }
 
 /** The numbers of `good=1,bad=2.5` by their names; undefined where it is no such list, or has a name twice. */
@@ -124,7 +126,7 @@ export function integer(help: string, minimum = 1): Option<number> {
     }
     throw new InputError(`${name} takes a whole number of at least ${minimum}, got '${raw}'`);
   };
-  return { value: 'N', help, read };
+  return { value: 'N', help, numbers: 'whole', read };
 }
 
 /** One of these words. */

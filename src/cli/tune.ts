@@ -5,7 +5,6 @@ import {
   checkSearch,
   formatSeconds,
   isMinimized,
-  nextTrial,
 } from '../index.js';
 import type { BertResNetModel, EpochRecord, FitOptions, Monitor, Trial } from '../index.js';
 import { defineCommand } from './command.js';
@@ -24,7 +23,7 @@ import type { Rows } from './trainRows.js';
 import { cacheFolder, recordOf, trainingOptionsOf } from './trainTask.node.js';
 import { SearchFolder } from './tuneFolder.node.js';
 import type { TrialRecord } from './tuneFolder.node.js';
-import { options } from './tuneOptions.js';
+import { nextOf, options } from './tuneOptions.js';
 import { beginSearch, resumeSearch } from './tuneTask.node.js';
 import type { SearchTask } from './tuneTask.node.js';
 
@@ -78,7 +77,7 @@ class Search {
     const { settings, budget = Infinity } = this.#task.search;
     await this.#begin();
     for (;;) {
-      const trial = nextTrial(this.#trials, settings);
+      const trial = nextOf(this.#trials, settings);
       if (trial === undefined) return 'done';
       const left = budget - this.#spent;
       if (left <= 0) return 'out of time';

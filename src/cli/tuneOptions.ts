@@ -1,4 +1,5 @@
-import type { SearchSpace } from '../index.js';
+import { nextTrial } from '../index.js';
+import type { SearchRange, SearchSettings, SearchSpace, Trial, TrialResult } from '../index.js';
 import { engineOptions } from './engine.js';
 import { duration, flag, integer, optionalText, text } from './options.js';
 import type { Values } from './options.js';
@@ -65,4 +66,40 @@ export function defaultSpace(fixed: TrainValues): SearchSpace {
   return Object.fromEntries(
     Object.entries(space).filter(([key]) => fixed[key as keyof TrainValues] === undefined),
   );
+}
+
+/** A range of numbers. */
+export type NumberRange = Exclude<SearchRange, readonly unknown[]>;
+
+/** Whether an option is to be drawn from a range of numbers. */
+export function isRange(range: SearchRange): range is NumberRange {
+  return typeof range === 'object' && range !== null && !Array.isArray(range);
+}
+
+/**
+ * What `nextTrial` tries next, in whole numbers where the option takes no others: they are drawn from half a number
+ * below the range to half a number above it, so that its ends are as likely as what lies between them.
+ */
+export function nextOf(results: readonly TrialResult[], settings: SearchSettings) {
+  const ranges = new Map(Object.entries(settings.space).filter(isWhole));
+  const wide = [...ranges].map(([key, { min, max, log }]) => {
+    return [key, { min: min - 0.5, max: max + 0.5, log }] as const;
+  });
+  const space = { ...settings.space, ...Object.fromEntries(wide) };
+  const trial = nextTrial(results, { ...settings, space });
+  if (trial === undefined) return undefined;
+  const drawn = Object.entries(trial.options).map(([key, value]) => {
+    const range = ranges.get(key);
+    return [key, range === undefined ? value : rounded(value as number, range)];
+  });
+  return { ...trial, options: Object.fromEntries(drawn) as Trial['options'] };
+}
+
+function isWhole(entry: [string, SearchRange]): entry is [string, NumberRange] {
+  const [key, range] = entry;
+  return isRange(range) && triedOptions[key as keyof typeof triedOptions]?.numbers === 'whole';
+}
+
+function rounded(value: number, { min, max }: NumberRange): number {
+  return Math.min(max, Math.max(min, Math.round(value)));
 }

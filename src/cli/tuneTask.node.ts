@@ -6,7 +6,7 @@ import type { TrainValues } from './trainOptions.js';
 import { located, recordOf } from './trainTask.node.js';
 import { SearchFolder } from './tuneFolder.node.js';
 import type { SearchRecord, TrialRecord } from './tuneFolder.node.js';
-import { defaultSpace, fixedOf, triedOptions } from './tuneOptions.js';
+import { defaultSpace, fixedOf, isRange, triedOptions } from './tuneOptions.js';
 import type { TuneValues } from './tuneOptions.js';
 
 /** What `tune` is to do. */
@@ -116,13 +116,23 @@ async function readSpace(file: string, fixed: TrainValues): Promise<SearchSpace>
   return Object.fromEntries(entries);
 }
 
-/** The values of a list are read as those of a command line; a range is left to `checkSearch`. */
+/** The values of a list and the ends of a range are read as those of a command line; the rest is left to `checkSearch`. */
 function readRange(range: SearchSpace[string], key: keyof typeof triedOptions, file: string) {
-  if (!Array.isArray(range)) return range;
+  const option = triedOptions[key];
   const where = `tune: --${optionName(key)} in ${file}`;
+  if (isRange(range)) {
+    if (option.numbers === undefined) {
+      throw new InputError(
+        `${where} takes no numbers, so it must be a list of values, got ${JSON.stringify(range)}`,
+      );
+    }
+    for (const end of [range.min, range.max])
+      if (Number.isFinite(end)) option.read(String(end), where);
+  }
+  if (!Array.isArray(range)) return range;
   return (range as unknown[]).map((value) => {
     if (value === null) return null;
     const text = typeof value === 'object' ? JSON.stringify(value) : String(value);
-    return triedOptions[key].read(text, where);
+    return option.read(text, where);
   });
 }

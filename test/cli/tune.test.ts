@@ -1,7 +1,8 @@
 import { appendFile, mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { TrialResult } from '../../src/index.js';
 import type { TrainValues } from '../../src/cli/trainOptions.js';
-import { defaultSpace } from '../../src/cli/tuneOptions.js';
+import { defaultSpace, nextOf } from '../../src/cli/tuneOptions.js';
 import { bertresnet, makeWorkspace } from './workspace.js';
 import type { Listener, Outcome, Workspace } from './workspace.js';
 
@@ -233,6 +234,18 @@ describe('tune', () => {
       [path('train.csv'), '--out', path('x'), '--space', path('odd.json')],
       `got ${alike.map((name) => `'${name}'`).join(', ')}; they are text, image, `,
     );
+    const ranges = {
+      '"fusion": {"min": 1, "max": 2}': 'takes no numbers, so it must be a list of values',
+      '"modulate": {"min": 0, "max": 1}': 'takes no numbers, so it must be a list of values',
+      '"batch-size": {"min": 4.5, "max": 8}': "a whole number of at least 1, got '4.5'",
+      '"batch-size": {"min": 0, "max": 8}': "a whole number of at least 1, got '0'",
+      '"mixup": {"min": 0, "max": 5}': "a number from 0 to 4, got '5'",
+      '"mixup": {"max": 2}': 'mixup must be a list of values, or { min, max }',
+    };
+    for (const [range, message] of Object.entries(ranges)) {
+      await writeFile(path('odd.json'), `{${range}}`);
+      await refused([path('train.csv'), '--out', path('x'), '--space', path('odd.json')], message);
+    }
     await writeFile(path('unknown.json'), '{"fusion": ["mlp", "gmo"]}');
     await refused(
       [path('train.csv'), '--out', path('x'), '--space', path('unknown.json')],
@@ -240,6 +253,42 @@ describe('tune', () => {
     );
     const written = ['odd.json', 'unknown.json'];
     expect((await readdir(path())).filter((name) => !written.includes(name))).toEqual(before);
+  });
+
+  it('draws whole numbers from the range of an option that takes no others', async () => {
+    const ranges =
+      '{ "accumulate": {"min": 1, "max": 3}, "max-length": {"min": 6, "max": 30, "log": true} }';
+    await writeFile(path('whole.json'), ranges);
+    const { code, stderr } = await tune('numbers', [], {}, 'whole.json');
+    expect(code, stderr).toBe(0);
+    for (const { options } of (await lines('numbers')).slice(1)) {
+      const { accumulate, maxLength } = options as Record<string, number>;
+      expect([1, 2, 3]).toContain(accumulate);
+      expect(maxLength! % 1).toBe(0);
+      expect(Math.min(30, Math.max(6, maxLength!))).toBe(maxLength);
+    }
+  });
+
+  it('draws every whole number of a range as often, with log those of as large a part of it', () => {
+    const space = {
+      batchSize: { min: 4, max: 8 },
+      accumulate: { min: 1, max: 4, log: true },
+      mixup: { min: 0, max: 4 },
+    };
+    const settings = { space, seed: 1, trials: 1000, minEpochs: 1, maxEpochs: 1, reduction: 3 };
+    const trials: TrialResult[] = [];
+    for (let next = nextOf([], settings); next !== undefined; next = nextOf(trials, settings))
+      trials.push({ ...next, score: null });
+    const countOf = (key: string, value: number): number =>
+      trials.filter(({ options }) => options[key] === value).length;
+    const sizes = [4, 5, 6, 7, 8].map((size) => countOf('batchSize', size));
+    expect(sizes.reduce((sum, count) => sum + count)).toBe(1000);
+    for (const count of sizes) expect(Math.abs(count - 200)).toBeLessThan(40);
+    for (const steps of [1, 2, 3, 4]) {
+      const share = Math.log((steps + 0.5) / (steps - 0.5)) / Math.log(4.5 / 0.5);
+      expect(Math.abs(countOf('accumulate', steps) - 1000 * share)).toBeLessThan(50);
+    }
+    expect(trials.some(({ options }) => (options.mixup as number) % 1 !== 0)).toBe(true);
   });
 
   it('leaves no search behind where it is refused before its first trial', async () => {
