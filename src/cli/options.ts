@@ -26,9 +26,14 @@ export function optionName(key: string): string {
   return key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
-/** A switch that is on where it is given. */
+/** A switch that is on where it is given; a file says true or false. */
 export function flag(help: string): Option<boolean> {
-  return { help, read: () => true };
+  const read = (raw: string, name: string): boolean => {
+    if (raw === '' || raw === 'true') return true;
+    if (raw === 'false') return false;
+    throw new InputError(`${name} is true or false, got '${raw}'`);
+  };
+  return { help, read };
 }
 
 /** Any string: a file, a folder, a column. */

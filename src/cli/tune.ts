@@ -252,8 +252,12 @@ function cellsOf(record: TrialRecord): string[] {
 /** What a trial tries, in the words of a command line. */
 function wordsOf({ options: drawn }: Trial): string {
   return Object.entries(drawn)
-    .filter(([, value]) => value !== null)
-    .map(([key, value]) => `--${optionName(key)} ${quoted(String(value))}`)
+    .filter(([, value]) => value !== null && value !== false)
+    .map(([key, value]) => [
+      `--${optionName(key)}`,
+      ...(value === true ? [] : [quoted(String(value))]),
+    ])
+    .map((words) => words.join(' '))
     .join(' ');
 }
 

@@ -240,6 +240,7 @@ describe('tune', () => {
       '"batch-size": {"min": 4.5, "max": 8}': "a whole number of at least 1, got '4.5'",
       '"batch-size": {"min": 0, "max": 8}': "a whole number of at least 1, got '0'",
       '"mixup": {"min": 0, "max": 5}': "a number from 0 to 4, got '5'",
+      '"modulate": [false, 0]': "is true or false, got '0'",
       '"mixup": {"max": 2}': 'mixup must be a list of values, or { min, max }',
     };
     for (const [range, message] of Object.entries(ranges)) {
@@ -253,6 +254,33 @@ describe('tune', () => {
     );
     const written = ['odd.json', 'unknown.json'];
     expect((await readdir(path())).filter((name) => !written.includes(name))).toEqual(before);
+  });
+
+  it('leaves a switch off where false is drawn, or a file says so', async () => {
+    await writeFile(path('off.json'), '{ "ungrouped": [false], "auxiliary-detached": [true] }');
+    const { code, stderr } = await tune(
+      'off',
+      ['--trials', '1', '--max-epochs', '1'],
+      {},
+      'off.json',
+    );
+    expect(code, stderr).toBe(0);
+    expect(stderr).toContain('trial 0 (1 epoch: --auxiliary-detached) ...');
+    const [, trial] = await lines('off');
+    expect(trial!.options).toEqual({ ungrouped: false, auxiliaryDetached: true });
+    const config = path('off', 'best.json');
+    const content = await readFile(config, 'utf8');
+    expect(JSON.parse(content)).toMatchObject({ command: { ungrouped: false } });
+    const train = (out: string) =>
+      bertresnet(['train', '--config', config, '--out', path(out), '--no-report']);
+    const trained = await train('switched');
+    expect(trained.code, trained.stderr).toBe(0);
+    const kept = JSON.parse(await readFile(path('switched', 'config.json'), 'utf8')) as object;
+    expect(kept).toMatchObject({ command: { ungrouped: false, auxiliaryDetached: true } });
+    await writeFile(config, content.replace('"ungrouped": false', '"ungrouped": "no"'));
+    const refused = await train('unclear');
+    expect(refused.stderr).toContain("best.json is true or false, got 'no'");
+    expect(refused.code).toBe(2);
   });
 
   it('draws whole numbers from the range of an option that takes no others', async () => {
