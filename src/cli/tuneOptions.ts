@@ -53,19 +53,30 @@ const fusions = ['mlp', 'max', 'sum', 'gmu', 'mfb'];
 
 /** What is tried by default; `null` leaves an option to its default. What was given is not tried. */
 export function defaultSpace(fixed: TrainValues): SearchSpace {
+  const mode = modeOf(fixed);
+  // One input alone has a head of its own, which no fusion changes.
+  const joined: SearchSpace = mode === 'both' ? { fusion: fusions } : {};
   // Where no encoder is ever trained, the head's rate is all there is.
-  const headAlone = fixed.freeze === 'both' && !fixed.freezeEpochs && !fixed.unfreeze;
+  const frozen = fixed.freeze === 'both' || fixed.freeze === mode;
+  const headAlone = frozen && !fixed.freezeEpochs && !fixed.unfreeze;
   const space: SearchSpace = fixed.scratch
-    ? { learningRate: { min: 1e-4, max: 1e-2, log: true }, fusion: fusions }
+    ? { learningRate: { min: 1e-4, max: 1e-2, log: true }, ...joined }
     : {
         ...(headAlone ? {} : { learningRate: { min: 5e-6, max: 1e-4, log: true } }),
         headLearningRate: { min: 1e-4, max: 3e-3, log: true },
-        fusion: fusions,
-        freeze: [null, 'image', 'both'],
+        ...joined,
+        freeze: [null, ...(mode === 'both' ? ['image', 'both'] : [mode])],
       };
   return Object.fromEntries(
     Object.entries(space).filter(([key]) => fixed[key as keyof TrainValues] === undefined),
   );
+}
+
+/** What is trained as far as the options say: a column may also be missing. */
+function modeOf({ mode, textColumn, imageColumn }: TrainValues): 'text' | 'image' | 'both' {
+  if (mode !== undefined) return mode;
+  if (imageColumn === 'none') return 'text';
+  return textColumn === 'none' ? 'image' : 'both';
 }
 
 /** A range of numbers. */

@@ -364,7 +364,24 @@ describe('tune', () => {
     expect(tried({ freeze: 'both', freezeEpochs: 1 })).toContain('learningRate');
     expect(tried({ freeze: 'both', scratch: true })).toEqual(['learningRate', 'fusion']);
     expect(tried({ fusion: 'max', learningRate: 1e-4 })).toEqual(['headLearningRate', 'freeze']);
+    expect(defaultSpace({}).freeze).toEqual([null, 'image', 'both']);
   });
+
+  it.each(['text', 'image'] as const)(
+    'tries no fusion, nor the other encoder, of %s alone',
+    (mode) => {
+      const other = mode === 'text' ? 'image' : 'text';
+      for (const fixed of [{ mode }, { [`${other}Column`]: 'none' }]) {
+        const space = defaultSpace(fixed);
+        expect(Object.keys(space)).toEqual(['learningRate', 'headLearningRate', 'freeze']);
+        expect(space.freeze).toEqual([null, mode]);
+      }
+      expect(Object.keys(defaultSpace({ mode, freeze: mode }))).toEqual(['headLearningRate']);
+      expect(defaultSpace({ mode, freeze: other })).toHaveProperty('learningRate');
+      expect(Object.keys(defaultSpace({ mode, scratch: true }))).toEqual(['learningRate']);
+      expect(defaultSpace({ mode: 'both', imageColumn: 'none' })).toHaveProperty('fusion');
+    },
+  );
 
   it('tries by default the usual fusion, and others that no fusion was better than', async () => {
     const { fusion: tried } = defaultSpace({}) as { fusion: string[] };
