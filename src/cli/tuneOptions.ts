@@ -54,18 +54,21 @@ const fusions = ['mlp', 'max', 'sum', 'gmu', 'mfb'];
 /** What is tried by default; `null` leaves an option to its default. What was given is not tried. */
 export function defaultSpace(fixed: TrainValues): SearchSpace {
   const mode = modeOf(fixed);
-  // One input alone has a head of its own, which no fusion changes.
+  // One input alone has a head of its own, which none of them changes.
   const joined: SearchSpace = mode === 'both' ? { fusion: fusions } : {};
   // Where no encoder is ever trained, the head's rate is all there is.
   const frozen = fixed.freeze === 'both' || fixed.freeze === mode;
   const headAlone = frozen && !fixed.freezeEpochs && !fixed.unfreeze;
+  const encoders = mode === 'both' ? ['image', 'both'] : [mode];
+  // Adapters stand in a text encoder, which then cannot be frozen.
+  const freezes = encoders.filter((one) => one === 'image' || fixed.lora === undefined);
   const space: SearchSpace = fixed.scratch
     ? { learningRate: { min: 1e-4, max: 1e-2, log: true }, ...joined }
     : {
         ...(headAlone ? {} : { learningRate: { min: 5e-6, max: 1e-4, log: true } }),
         headLearningRate: { min: 1e-4, max: 3e-3, log: true },
         ...joined,
-        freeze: [null, ...(mode === 'both' ? ['image', 'both'] : [mode])],
+        ...(freezes.length > 0 ? { freeze: [null, ...freezes] } : {}),
       };
   return Object.fromEntries(
     Object.entries(space).filter(([key]) => fixed[key as keyof TrainValues] === undefined),

@@ -43,6 +43,11 @@ export async function beginSearch(
   const fixed = fixedOf(given);
   const space =
     given.space === undefined ? defaultSpace(fixed) : await readSpace(given.space, fixed);
+  if (Object.keys(space).length === 0) {
+    throw new InputError(
+      'tune: something must be left to try, got nothing; give fewer options, or name some in a file (--space)',
+    );
+  }
   const settings = { space, seed, trials, minEpochs, maxEpochs, reduction: 3 };
   checkSearch(settings);
   await new SearchFolder(folder).requireFree();

@@ -247,6 +247,11 @@ describe('tune', () => {
       await writeFile(path('odd.json'), `{${range}}`);
       await refused([path('train.csv'), '--out', path('x'), '--space', path('odd.json')], message);
     }
+    const nothing = 'something must be left to try, got nothing';
+    const fixed = ['--scratch', '--mode', 'text', '--learning-rate', '0.01'];
+    await refused([path('train.csv'), '--out', path('x'), ...fixed], nothing);
+    await writeFile(path('odd.json'), '{}');
+    await refused([path('train.csv'), '--out', path('x'), '--space', path('odd.json')], nothing);
     await writeFile(path('unknown.json'), '{"fusion": ["mlp", "gmo"]}');
     await refused(
       [path('train.csv'), '--out', path('x'), '--space', path('unknown.json')],
@@ -365,6 +370,9 @@ describe('tune', () => {
     expect(tried({ freeze: 'both', scratch: true })).toEqual(['learningRate', 'fusion']);
     expect(tried({ fusion: 'max', learningRate: 1e-4 })).toEqual(['headLearningRate', 'freeze']);
     expect(defaultSpace({}).freeze).toEqual([null, 'image', 'both']);
+    // Adapters are trained in the text encoder's place.
+    expect(defaultSpace({ lora: 8 }).freeze).toEqual([null, 'image']);
+    expect(tried({ lora: 8, mode: 'text' })).toEqual(['learningRate', 'headLearningRate']);
   });
 
   it.each(['text', 'image'] as const)(
