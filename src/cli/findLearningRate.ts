@@ -27,7 +27,7 @@ const options = {
 
 async function run({ positionals, options: given, terminal, signal }: Invocation<typeof options>) {
   const { min: minLearningRate, max: maxLearningRate, steps, json, ...values } = given;
-  const { train } = await openRows({ train: positionals[0]!, values }, terminal);
+  const { train } = await openRows({ train: positionals[0]!, values }, terminal, 'find-lr');
   await startEngine(values, terminal);
   const model = await makeModel(values, train.labels);
   signal.throwIfAborted();

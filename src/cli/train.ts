@@ -2,10 +2,8 @@ import { LineProgress, Trainer } from '../index.js';
 import type { BertResNetModel, EpochRecord, EvaluationReport } from '../index.js';
 import { defineCommand } from './command.js';
 import type { Invocation } from './command.js';
-import { openCsv } from './data.js';
 import { startEngine } from './engine.js';
 import { isInterruption } from './interrupt.js';
-import { requireLabels } from './labels.js';
 import { reportLines } from './reportLines.js';
 import { loadModel, openRun, readRunJson } from './runFolder.node.js';
 import { plural } from './table.js';
@@ -15,7 +13,6 @@ import { makeModel } from './trainModel.node.js';
 import { quoted, reportRun } from './trainReport.node.js';
 import { options } from './trainOptions.js';
 import { openRows } from './trainRows.js';
-import type { Rows } from './trainRows.js';
 import {
   holdsModel,
   newTask,
@@ -30,7 +27,7 @@ async function run({ positionals, options: given, terminal, signal }: Invocation
   const { train: csv, values } = await withConfig({ train: positionals[0], values: given });
   const task =
     values.resume === undefined ? await newTask(csv, values) : await resumedTask(csv, values);
-  const { train, validation } = await openLabelled(task, terminal);
+  const { train, validation } = await openRows(task, terminal);
   const backend = await startEngine(task.values, terminal);
   const model = await modelOf(task, train.labels);
   terminal.say(`model: ${plural(parameterCount(model), 'parameter')}`);
@@ -51,17 +48,6 @@ async function run({ positionals, options: given, terminal, signal }: Invocation
     if (!isInterruption(error, signal)) throw error;
     terminal.say(`Stopped. To go on: bertresnet train --resume ${quoted(task.folder)}`);
     return exitCodes.interrupted;
-  }
-}
-
-/** @throws InputError where the rows to train on have no labels, and not what else is wrong for want of them */
-async function openLabelled(task: TrainTask, terminal: Terminal): Promise<Rows> {
-  let rows: Rows | undefined;
-  try {
-    rows = await openRows(task, terminal);
-    return rows;
-  } finally {
-    if (!rows?.train.labels.length) requireLabels(await openCsv(task.train, task.values), 'train');
   }
 }
 

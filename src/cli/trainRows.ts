@@ -1,6 +1,7 @@
 import { split } from '../index.js';
 import type { CsvDataset, Dataset } from '../index.js';
 import { describeRows, openCsv } from './data.js';
+import { requireLabels } from './labels.js';
 import { count, plural } from './table.js';
 import type { Terminal } from './terminal.js';
 import type { TrainValues } from './trainOptions.js';
@@ -12,13 +13,20 @@ export interface Rows {
   readonly validation?: Dataset;
 }
 
-/** Opens the rows to train on and those of validation: another file, or a part that is held out. */
+/**
+ * Opens the rows to train on and those of validation: another file, or a part that is held out.
+ *
+ * @param command what an error is said by
+ * @throws InputError where either have no labels, and not what else is wrong for want of them
+ */
 export async function openRows(
   { train, values }: Pick<TrainTask, 'train' | 'values'>,
   terminal: Terminal,
+  command = 'train',
 ): Promise<Rows> {
   const { val, valFraction = 0.2, exclude, seed } = values;
   const rows = await openCsv(train, values, { exclude });
+  requireLabels(rows, command);
   describeRows(rows, terminal);
   if (val !== undefined)
     return { train: rows, validation: await openValidation(val, rows, values, terminal) };

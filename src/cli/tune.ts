@@ -10,6 +10,7 @@ import type { BertResNetModel, EpochRecord, FitOptions, Monitor, Trial } from '.
 import { defineCommand } from './command.js';
 import type { Invocation } from './command.js';
 import { startEngine } from './engine.js';
+import { isInterruption } from './interrupt.js';
 import { optionName } from './options.js';
 import { figure, plural, table } from './table.js';
 import { exitCodes } from './terminal.js';
@@ -33,7 +34,7 @@ async function run({ positionals, options: given, terminal, signal }: Invocation
       ? await beginSearch(positionals[0], given)
       : await resumeSearch(positionals[0], given);
   checkSearch(task.search.settings);
-  const rows = await openRows({ train: task.train, values: task.fixed }, terminal);
+  const rows = await openRows({ train: task.train, values: task.fixed }, terminal, 'tune');
   if (rows.validation === undefined) {
     throw new InputError(
       'tune: validation rows must tell which trial is better; leave out --val-fraction 0',
@@ -85,11 +86,12 @@ class Search {
       this.#terminal.say(`trial ${trial.trial} (${what.join(': ')}) ...`);
       const deadline = deadlineIn(left);
       const started = Date.now();
+      const either = AbortSignal.any([signal, deadline.signal]);
       let record: TrialRecord;
       try {
-        record = await this.#make(trial, AbortSignal.any([signal, deadline.signal]));
+        record = await this.#make(trial, either);
       } catch (error) {
-        if (!signal.aborted && !deadline.signal.aborted) {
+        if (!isInterruption(error, either)) {
           await this.#takeBack();
           throw error;
         }
@@ -129,7 +131,7 @@ class Search {
     } catch (error) {
       // What fails before its first step is refused, and where nothing came to an end, for what was given to all.
       const known = steps > 0 || this.#trials.some(({ score }) => score !== null);
-      if (signal.aborted || !known || !(error instanceof Error)) throw error;
+      if (isInterruption(error, signal) || !known || !(error instanceof Error)) throw error;
       return end([], error.message);
     }
   }

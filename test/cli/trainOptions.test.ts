@@ -29,7 +29,12 @@ vi.mock('../../src/index.js', async (original) => {
   const { told } = seen;
   const rows = {
     ...{ name: 'rows.csv', size: 10, labels: ['bad', 'good'], labelCounts: [5, 5], reasons: {} },
-    ...{ roles: { text: 'text', image: 'image' }, excluded: 0, skipped: 0, incomplete: 0 },
+    ...{
+      roles: { text: 'text', image: 'image', label: 'label' },
+      excluded: 0,
+      skipped: 0,
+      incomplete: 0,
+    },
   };
   const CsvDataset = {
     open(path: string, given: object) {
