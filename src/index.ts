@@ -107,6 +107,7 @@ export type {
   FusionSizes,
   LossContext,
   Mode,
+  SingleMode,
   TextLayers,
 } from './fusion/fusion.js';
 export { SequenceFusion } from './fusion/sequences.js';

@@ -82,21 +82,26 @@ export function predict(
   options: PredictOptions = {},
 ): Promise<Prediction[]> {
   const { mode: asked = model.trainedMode } = options;
-  return predictRows(model, rows, { ...options, mode: asked }, async (inputs, mode, temperature, extracted) => {
-    const probabilities = tf.tidy(() => {
-      const features = {
-        ...encodeRead(model, inputs, mode),
-        ...(extracted.text && { text: toTensor(extracted.text, model.textEncoder) }),
-        ...(extracted.image && { image: toTensor(extracted.image, model.visualEncoder) }),
-      };
-      return tf.softmax(tf.div(model.classify(features, { mode }), temperature));
-    });
-    try {
-      return await probabilities.data();
-    } finally {
-      probabilities.dispose();
-    }
-  });
+  return predictRows(
+    model,
+    rows,
+    { ...options, mode: asked },
+    async (inputs, mode, temperature, extracted) => {
+      const probabilities = tf.tidy(() => {
+        const features = {
+          ...encodeRead(model, inputs, mode),
+          ...(extracted.text && { text: toTensor(extracted.text, model.textEncoder) }),
+          ...(extracted.image && { image: toTensor(extracted.image, model.visualEncoder) }),
+        };
+        return tf.softmax(tf.div(model.classify(features, { mode }), temperature));
+      });
+      try {
+        return await probabilities.data();
+      } finally {
+        probabilities.dispose();
+      }
+    },
+  );
 }
 
 /** The features of the inputs that are there, of those that a mode reads. */
