@@ -410,6 +410,11 @@ const functions1: readonly [string, Function1][] = [
   ['cast to int32', (x) => tf.cast(x, 'int32')],
   ['cast to bool', (x) => tf.cast(x, 'bool')],
   ['clip', (x) => tf.clipByValue(x, -2, 3)],
+  ['clip on one side', (x) => tf.clipByValue(x, -1.5, Infinity)],
+  ['clip by what no int32 is', (x) => tf.clipByValue(x, -3e9, 3e9)],
+  ['pad with a fraction', (x) => tf.pad(x, [[1, 1]], 0.5)],
+  ['pad with what no int32 is', (x) => tf.pad(tf.pad(x, [[1, 0]], 3e9), [[0, 1]], -Infinity)],
+  ['one-hot rows of what no int32 is', (x) => tf.oneHot(tf.cast(x, 'int32'), 3, 3e9, 0.5, x.dtype)],
 ];
 const functions2: readonly [string, Function2][] = [
   ...(['maximum', 'minimum', 'floorDiv', 'mod', 'div', 'divNoNan', 'equal', 'less'] as const).map(
@@ -461,6 +466,30 @@ describeBackends(
         return tf.stack([tf.max(x, 1), tf.min(x, 1)]);
       });
       expect(await take(y)).toEqual([NaN, 8, NaN, 5]);
+    });
+  },
+  engineAndReference,
+);
+
+describeBackends(
+  'dilation2d of integers has all their digits, and nothing of the border',
+  () => {
+    test.each([
+      [
+        [1, 0, 1, 1],
+        [16777218, 10, -6, 16777218, 10, -7],
+      ],
+      [
+        [-1, -2, -3, -4],
+        [16777214, 6, -8, 16777216, 8, -9],
+      ],
+    ])('filter %o', async (filter, expected) => {
+      const y = tf.tidy(() => {
+        const x = tf.tensor3d([-5, -6, -7, 2 ** 24 + 1, 9, -8], [2, 3, 1], 'int32');
+        return tf.dilation2d(x, tf.tensor3d(filter, [2, 2, 1], 'int32'), 1, 'same');
+      });
+      expect(y.dtype).toBe('int32');
+      expect(await take(y)).toEqual(expected);
     });
   },
   engineAndReference,

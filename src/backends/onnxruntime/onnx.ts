@@ -66,12 +66,20 @@ function rawBytes(dtype: Constant['dtype'], data: readonly number[]): Uint8Array
     case 'float64':
       return new Uint8Array(Float64Array.from(data).buffer);
     case 'int32':
-      return new Uint8Array(Int32Array.from(data).buffer);
+      return new Uint8Array(int32s(data).buffer);
     case 'int64':
       return new Uint8Array(BigInt64Array.from(data, (value) => BigInt(value)).buffer);
     case 'bool':
       return Uint8Array.from(data);
   }
+}
+
+/** An array of JavaScript takes any number, and makes another one of what it cannot hold. */
+function int32s(data: readonly number[]): Int32Array {
+  const numbers = Int32Array.from(data);
+  const other = data.find((number, i) => numbers[i] !== number);
+  if (other === undefined) return numbers;
+  throw new Error(`internal: a constant of int32 must hold such numbers, got ${other}`);
 }
 
 /** A tensor from outside; an axis of any size has a name in the place of a number. */

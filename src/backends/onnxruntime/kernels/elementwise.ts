@@ -80,10 +80,14 @@ const AddN: Lowering = (inputs) =>
 const Rsqrt: Lowering = ({ x }) =>
   elementwise('Reciprocal', [elementwise('Sqrt', [cast(x!, 'float32')])]);
 
-/** Whole bounds for whole numbers. */
+const [LEAST_INT32, LARGEST_INT32] = [-(2 ** 31), 2 ** 31 - 1];
+
+/** Whole bounds for whole numbers, which none of them is beyond. */
 export function clip(x: Value, low: number, high: number): Value {
   if (x.dtype === 'float32') return elementwise('Clip', [x, scalar(low), scalar(high)]);
-  const bounds = [Math.ceil(low), Math.floor(high)].map((bound) => scalar(bound, 'int32'));
+  const bounds = [Math.ceil(low), Math.floor(high)].map((bound) =>
+    scalar(Math.min(Math.max(bound, LEAST_INT32), LARGEST_INT32), 'int32'),
+  );
   return elementwise('Clip', [cast(x, 'int32'), ...bounds]);
 }
 

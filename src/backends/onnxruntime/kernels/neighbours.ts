@@ -3,6 +3,7 @@ import { emit, emitMany, int64s, scalar, sizeOf } from '../graph.js';
 import type { DType, Operand, Value } from '../graph.js';
 import { cast, elementwise, reshape } from '../layout.js';
 import { add, divide, multiply, numeric, subtract } from './elementwise.js';
+import { toInt32 } from './exact.js';
 import type { Lowering, LoweringTable } from './lowering.js';
 import { pad, slice } from './shape.js';
 
@@ -49,11 +50,19 @@ interface DilationAttributes {
   readonly dilations: number | [number, number];
 }
 
-/** Grey dilation: for each place, the largest of what the filter sees plus the filter. */
+/**
+ * Grey dilation: for each place, the largest of what the filter sees plus the filter. Of integers in float64, which
+ * has a number below all sums of theirs to pad with.
+ */
 const Dilation2D: Lowering<DilationAttributes> = ({ x, filter }, attributes) => {
+  if (x!.dtype === 'float32') return dilate(x!, filter!, attributes);
+  return toInt32(dilate(cast(x!, 'float64'), cast(filter!, 'float64'), attributes));
+};
+
+function dilate(x: Value, filter: Value, attributes: DilationAttributes): Value {
   const info = backend_util.computeDilation2DInfo(
-    x!.shape as [number, number, number, number],
-    filter!.shape as [number, number, number],
+    x.shape as [number, number, number, number],
+    filter.shape as [number, number, number],
     attributes.strides,
     attributes.pad as 'same',
     'NHWC',
@@ -61,7 +70,7 @@ const Dilation2D: Lowering<DilationAttributes> = ({ x, filter }, attributes) => 
   );
   const { top, left, bottom, right } = info.padInfo;
   const padded = pad(
-    x!,
+    x,
     [
       [0, 0],
       [top, bottom],
@@ -81,12 +90,12 @@ const Dilation2D: Lowering<DilationAttributes> = ({ x, filter }, attributes) => 
         begin[2]! + (info.outWidth - 1) * info.strideWidth + 1,
         info.inChannels,
       ];
-      const tap = slice(filter!, [row, column, 0], [row + 1, column + 1, info.inChannels]);
+      const tap = slice(filter, [row, column, 0], [row + 1, column + 1, info.inChannels]);
       sums.push(add(slice(padded, begin, end, strides), reshape(tap, [info.inChannels])));
     }
   }
   return sums.length === 1 ? sums[0]! : emit('Max', sums, sums[0]!);
-};
+}
 
 /** The largest k along the last axis, and where they stand; in order, whether that is asked for or not. */
 const TopK: Lowering<{ k: number }> = ({ x }, { k }) => {

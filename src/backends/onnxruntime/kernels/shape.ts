@@ -46,11 +46,13 @@ export function pad(
 ): Value {
   if (paddings.every(([before, after]) => before === 0 && after === 0)) return value;
   const shape = value.shape.map((size, i) => size + paddings[i]![0] + paddings[i]![1]);
-  return emit('Pad', [value, padAmounts(paddings), scalar(number, value.dtype as DType)], {
-    shape,
-    dtype: value.dtype,
-  });
+  const filling = held(number, value.dtype as DType);
+  return emit('Pad', [value, padAmounts(paddings), filling], { shape, dtype: value.dtype });
 }
+
+/** A number as a tensor of the type holds it. */
+const held = (number: number, dtype: DType): Constant =>
+  scalar(dtype === 'int32' ? number | 0 : number, dtype);
 
 /** Paddings in ONNX's order: what comes before on every axis, then what comes after. */
 function padAmounts(paddings: readonly (readonly [number, number])[]): Constant {
@@ -219,7 +221,7 @@ const OneHot: Lowering<{ dtype: DType; depth: number; onValue: number; offValue:
   const shape = [...indices!.shape, depth];
   const equal = emit('Equal', [column, positions], { shape, dtype: 'bool' });
   if (onValue === 1 && offValue === 0) return cast(equal, dtype);
-  return emit('Where', [equal, scalar(onValue, dtype), scalar(offValue, dtype)], { shape, dtype });
+  return emit('Where', [equal, held(onValue, dtype), held(offValue, dtype)], { shape, dtype });
 };
 
 /** Kernels that move elements and compute none. */
