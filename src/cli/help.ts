@@ -1,7 +1,7 @@
 import type { Command } from './command.js';
 import { optionName } from './options.js';
 
-const width = 100;
+const width = 80;
 
 /** The help of the program: its commands. */
 export function programHelp(commands: readonly Command[], version: string): string {
@@ -33,13 +33,13 @@ export function commandHelp(command: Command): string {
       option.help,
     ];
   });
+  const places = command.positionals.map((one): [string, string] => [one.name, one.help]);
   return [
-    `${command.summary}.`,
+    ...wrap(`${command.summary}.`.split(' '), width),
     '',
     `Usage: bertresnet ${usageOf(command)} [options]`,
     '',
-    ...table(command.positionals.map((one) => [one.name, one.help])),
-    '',
+    ...(places.length === 0 ? [] : [...table(places), '']),
     'Options:',
     ...table([
       ...options,
@@ -48,7 +48,7 @@ export function commandHelp(command: Command): string {
     ]),
     '',
     'Examples:',
-    ...command.examples.map((example) => `  bertresnet ${example}`),
+    ...command.examples.flatMap(exampleLines),
   ].join('\n');
 }
 
@@ -57,11 +57,21 @@ function usageOf(command: Command): string {
   return [command.name, ...places].join(' ');
 }
 
+/** A command to copy; a long one goes on in a next line, as a shell takes it, and keeps an option beside its value. */
+function exampleLines(example: string): string[] {
+  const whole = `bertresnet ${example}`;
+  if (whole.length <= width - 2) return [`  ${whole}`];
+  const lines = wrap(whole.split(/ (?=--)/), width - 8); // an indent of six, and a backslash
+  return lines.map((line, i) => {
+    return `${i === 0 ? '  ' : '      '}${line}${i < lines.length - 1 ? ' \\' : ''}`;
+  });
+}
+
 /** Two columns; the second is wrapped, and starts on a line of its own where the first is long. */
 function table(rows: readonly (readonly [string, string])[]): string[] {
   const left = Math.min(26, Math.max(...rows.map(([name]) => name.length)));
   return rows.flatMap(([name, help]) => {
-    const lines = wrap(help, width - left - 4);
+    const lines = wrap(help.split(' '), width - left - 4);
     const fits = name.length <= left;
     const first = fits ? `  ${name.padEnd(left)}  ${lines[0]}` : `  ${name}`;
     const rest = fits ? lines.slice(1) : lines;
@@ -69,9 +79,10 @@ function table(rows: readonly (readonly [string, string])[]): string[] {
   });
 }
 
-function wrap(text: string, columns: number): string[] {
+/** Words in lines of so many columns. */
+function wrap(words: readonly string[], columns: number): string[] {
   const lines = [''];
-  for (const word of text.split(' ')) {
+  for (const word of words) {
     const last = lines.at(-1)!;
     if (last !== '' && last.length + 1 + word.length > columns) lines.push(word);
     else lines[lines.length - 1] = last === '' ? word : `${last} ${word}`;

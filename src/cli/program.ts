@@ -51,7 +51,8 @@ export async function runProgram(words: readonly string[], world: Surroundings):
 }
 
 async function dispatch(words: readonly string[], world: Surroundings): Promise<number> {
-  const [name, ...rest] = words;
+  // `report` looks for it among all words, wherever it stands.
+  const [name, ...rest] = words[0] === '--debug' ? words.slice(1) : words;
   if (name === '--version' || name === '-v') return answer(world, world.version);
   if (name === undefined) return usage(world);
   if (name === '--help' || name === '-h' || name === 'help') return help(rest[0], world);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { defineCommand } from '../../src/cli/command.js';
-import { commandHelp } from '../../src/cli/help.js';
+import { commandHelp, programHelp } from '../../src/cli/help.js';
 import { nearest } from '../../src/nearest.js';
 import { choice, flag, integer, number, optionName, text } from '../../src/cli/options.js';
 import { parseCommand } from '../../src/cli/parse.node.js';
@@ -99,7 +99,23 @@ describe('help', () => {
   it.each(commands.map((one) => [one.name, one] as const))('of %s names every option', (_, one) => {
     const help = commandHelp(one);
     for (const key of Object.keys(one.options)) expect(help).toContain(`--${optionName(key)}`);
-    for (const line of help.split('\n')) expect(line.length).toBeLessThanOrEqual(100);
+    for (const line of help.split('\n')) expect(line.length, line).toBeLessThanOrEqual(80);
+    expect(help).not.toContain('\n\n\n');
+  });
+
+  it('of the program fits as well', () => {
+    const lines = programHelp(commands, '10.10.10').split('\n');
+    for (const line of lines) expect(line.length, line).toBeLessThanOrEqual(80);
+  });
+
+  it('wraps what a command does, and splits an example so that a shell takes it', () => {
+    const summary = `Sow a field${' and another'.repeat(8)}`;
+    const example = `sow north --row-count 3 --label ${'a'.repeat(30)} --spacing 2 --order back`;
+    const help = commandHelp({ ...command, summary, examples: [example] });
+    for (const line of help.split('\n')) expect(line.length, line).toBeLessThanOrEqual(80);
+    expect(help.replaceAll('\n', ' ')).toContain(`${summary}.`);
+    expect(help).toContain(' \\\n      --');
+    expect(help.replaceAll(/ \\\n +/g, ' ')).toContain(`\n  bertresnet ${example}`);
   });
 
   it.each(commands.map((one) => [one.name, one] as const))(
@@ -163,6 +179,10 @@ describe('the program', () => {
     const { code, stderr } = await bertresnet(['evaluate', 'nowhere', 'rows.csv', '--debug']);
     expect(code).toBe(2);
     expect(stderr).toMatch(/\n {4}at /);
+    const before = await bertresnet(['--debug', 'evaluate', 'nowhere', 'rows.csv']);
+    expect(before.code).toBe(2);
+    expect(before.stderr).toMatch(/evaluate: nowhere does not exist.*\n {4}at /);
+    expect((await bertresnet(['--debug', '--version'])).stdout).toBe('0.0.0');
   });
 });
 
