@@ -94,7 +94,7 @@ async function readRun(folder: string): Promise<ComparedRun> {
     if (name === null) continue;
     const figures = await readRunJson<EvaluationReport>(found, file);
     const answers = await readAnswers(found, `answers${name[1] ?? ''}.csv`);
-    tests[name[1]?.slice(1) ?? 'validation'] = { figures: figures!, ...(answers && { answers }) };
+    tests[testName(name[1]?.slice(1))] = { figures: figures!, ...(answers && { answers }) };
   }
   return {
     name: basename(resolve(folder)),
@@ -102,6 +102,12 @@ async function readRun(folder: string): Promise<ComparedRun> {
     history: await readHistory(found),
     configuration: await readConfiguration(found),
   };
+}
+
+/** The name of a test: a file is called as it is, but one with the name of the run's own validation. */
+function testName(evaluated: string | undefined): string {
+  if (evaluated === undefined) return 'validation';
+  return evaluated === 'validation' ? 'validation.csv' : evaluated;
 }
 
 async function readAnswers(run: RunFolder, name: string): Promise<AnswerRecord[] | undefined> {

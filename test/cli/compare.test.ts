@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -80,4 +80,19 @@ describe('compare of runs whose validation rows', () => {
     expect(page).toContain('Both were tested on validation.');
     expect(page).toContain('class="best"');
   });
+});
+
+it('compare tells an evaluated validation.csv from the validation of a run', async () => {
+  const paths = [await run('seed9', [0, 1], [1]), await run('seed10', [0, 1], [])];
+  for (const path of paths) {
+    const other = await run('evaluated', [5, 6, 7, 8], [5]);
+    await cp(join(other, 'metrics.json'), join(path, 'metrics-validation.json'));
+    await cp(join(other, 'answers.csv'), join(path, 'answers-validation.csv'));
+  }
+  const { found, page } = await compare(paths[0]!, paths[1]!);
+  expect(found).toMatchObject([
+    { test: 'validation.csv', rows: [4, 4], shared: 4, accuracy: [0.75, 0.75] },
+    { test: 'validation', rows: [2, 2], shared: 2, accuracy: [0.5, 1] },
+  ]);
+  expect(page).toContain('validation.csv');
 });
