@@ -1,5 +1,5 @@
 import * as core from '@tensorflow/tfjs-core';
-import { registerKernel } from '@tensorflow/tfjs-core';
+import { getKernel, registerKernel, unregisterKernel } from '@tensorflow/tfjs-core';
 import type { DataType, TensorInfo } from '@tensorflow/tfjs-core';
 import type { Value } from '../graph.js';
 import type { ExecutionProvider } from '../runtime.js';
@@ -65,20 +65,22 @@ const others: Partial<Record<ExecutionProvider, LoweringTable>> = {
 
 /** Registers every kernel for the backend of this name; one that is missing says so when it is called. */
 export function registerKernels(backendName: string, table: LoweringTable = lowerings): void {
-  registerKernel({ kernelName: 'Identity', backendName, kernelFunc: identity as never });
+  register('Identity', backendName, identity);
   for (const [kernelName, lowering] of Object.entries(table)) {
-    registerKernel({
-      kernelName,
-      backendName,
-      kernelFunc: kernelOf(kernelName, lowering) as never,
-    });
+    register(kernelName, backendName, kernelOf(kernelName, lowering));
   }
   for (const kernelName of kernelNames().filter(
     (name) => name !== 'Identity' && !(name in table),
   )) {
-    const kernelFunc = unloweredKernel(kernelName) as never;
-    if (kernelFunc !== undefined) registerKernel({ kernelName, backendName, kernelFunc });
+    const kernel = unloweredKernel(kernelName);
+    if (kernel !== undefined) register(kernelName, backendName, kernel);
   }
+}
+
+/** TensorFlow.js keeps the kernels of a backend that is removed. */
+function register(kernelName: string, backendName: string, kernel: Kernel): void {
+  if (getKernel(kernelName, backendName) !== undefined) unregisterKernel(kernelName, backendName);
+  registerKernel({ kernelName, backendName, kernelFunc: kernel as never });
 }
 
 type Kernel = (call: KernelCall) => TensorInfo | TensorInfo[];
