@@ -13,7 +13,7 @@ import { plan } from '../../src/backends/onnxruntime/plan.js';
 import { printProgram } from '../../src/backends/onnxruntime/program.js';
 import { PromiseCache } from '../../src/backends/onnxruntime/cache.js';
 import { useBackend } from '../../src/backends/select.js';
-import { expectClose } from '../backends.js';
+import { expectClose, take } from '../backends.js';
 
 let backend: OnnxRuntimeBackend;
 
@@ -169,6 +169,36 @@ describe('lazy evaluation', () => {
     expect(Array.from(await w.data())).toEqual([3, 7, 13]);
     tf.dispose([x, y, z, w]);
   });
+
+  test.each(['cpu', 'wasm'] as const)(
+    'tensors of %s that share their data move in their own shapes and types',
+    async (other) => {
+      await useBackend(other);
+      const [x, n] = [tf.tensor([1, 2, 3, 4]), tf.tensor1d([5, 6], 'int32')];
+      const b = tf.tensor1d([true, false], 'bool');
+      const views = [
+        tf.reshape(x, [2, 2]),
+        tf.expandDims(n, 0),
+        tf.squeeze(tf.reshape(x, [1, 4, 1])),
+        tf.cast(n, 'float32'),
+        tf.cast(tf.reshape(n, [2, 1]), 'float32'),
+        tf.cast(b, 'int32'),
+        tf.cast(b, 'float32'),
+      ];
+      const compute = () =>
+        [...views, x, n].map((view) => tf.add(view, tf.cast(2, view.dtype))).map(take);
+      const sums = await Promise.all(compute());
+      await useBackend('onnxruntime');
+      expect(await Promise.all(compute())).toEqual(sums);
+      expect(sums.slice(0, 4)).toEqual([
+        [3, 4, 5, 6],
+        [7, 8],
+        [3, 4, 5, 6],
+        [7, 8],
+      ]);
+      tf.dispose([...views, x, n, b]);
+    },
+  );
 
   test('a thousand training steps leave no tensor, value, buffer or program behind', async () => {
     const w = tf.variable(tf.tensor([[0.5], [-0.25]]));

@@ -69,6 +69,18 @@ test('arrays are not copied', async () => {
   expect(Array.from(await y.data())).toEqual([100, 4]);
 });
 
+test('but for those that threads share', async () => {
+  const compute = async (array: tf.TypedArray) => {
+    const y = tf.add(tf.tensor1d(array), tf.tensor1d(array));
+    return Array.from(await y.data());
+  };
+  const shared = () => new SharedArrayBuffer(8);
+  const [floats, integers] = [new Float32Array(shared()), new Int32Array(shared(), 4)];
+  [floats[1], integers[0]] = [1.5, 7];
+  expect(await compute(floats)).toEqual([0, 3]);
+  expect(await compute(integers)).toEqual([14]);
+});
+
 test('values do not go to a GPU', () => {
   expect(() => x().dataToGPU()).toThrow(/^onnxruntime: values live in main memory/);
 });

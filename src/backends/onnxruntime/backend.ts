@@ -10,6 +10,7 @@ import { DataTable } from './dataTable.js';
 import { Executor } from './executor.js';
 import { Value, sizeOf } from './graph.js';
 import type { DType, TypedArray } from './graph.js';
+import { cast, reshape } from './layout.js';
 import { plan } from './plan.js';
 import { residence } from './simd/memory.js';
 import type { Step } from './plan.js';
@@ -50,15 +51,19 @@ export class OnnxRuntimeBackend extends KernelBackend {
   }
 
   /**
-   * The value that a tensor holds, in the tensor's shape. A complex64 tensor holds its real and imaginary parts side by
-   * side: float32 [...shape, 2], which is also how TensorFlow.js reads it.
+   * The value that a tensor holds, in the tensor's shape and type: what another backend made may be the data of several
+   * tensors that differ in them. A complex64 tensor holds its real and imaginary parts side by side: float32
+   * [...shape, 2], which is also how TensorFlow.js reads it.
    */
   lookUp({ dataId, shape, dtype }: TensorInfo): Value {
     const { value } = this.#data.get(dataId);
-    if (util.arraysEqual(value.shape as number[], shapeOfValue(shape, dtype))) return value;
-    throw new Error(
-      `internal: a tensor of shape [${shape}] holds a value of shape [${value.shape}]`,
-    );
+    const wanted = shapeOfValue(shape, dtype);
+    if (sizeOf(value.shape) !== sizeOf(wanted)) {
+      throw new Error(
+        `internal: a tensor of shape [${shape}] holds a value of shape [${value.shape}]`,
+      );
+    }
+    return cast(reshape(value, wanted), typeOfValue(dtype));
   }
 
   /** Makes a tensor of a value, whose pairs along the last axis are the elements if it is to be complex64. */
@@ -83,7 +88,7 @@ export class OnnxRuntimeBackend extends KernelBackend {
     refCount: number,
   ): void {
     const held = shapeOfValue(shape, dtype);
-    const type = dtype === 'complex64' ? 'float32' : dtype;
+    const type = typeOfValue(dtype);
     const buffer =
       values ?? (util.makeZerosTypedArray(sizeOf(held), type as DType) as BackendValues);
     this.#put(dataId, Value.of(ofType(buffer, type), held, type), refCount);
@@ -353,8 +358,17 @@ function shapeOfValue(shape: number[], dtype: DataType): number[] {
   return dtype === 'complex64' ? [...shape, 2] : shape;
 }
 
-/** The values in the array type of their dtype; TensorFlow.js itself may hand over a plain array. */
+/** The type of the value that a tensor holds. */
+function typeOfValue(dtype: DataType): DType | 'string' {
+  return dtype === 'complex64' ? 'float32' : dtype;
+}
+
+/**
+ * The values in the array type of their dtype; TensorFlow.js itself may hand over a plain array. ONNX Runtime refuses
+ * memory that threads share.
+ */
 function ofType(values: BackendValues, dtype: DataType): BackendValues {
+  if (isShared(values)) return ofType((values as TypedArray).slice(), dtype);
   if (dtype === 'float32')
     return values instanceof Float32Array ? values : Float32Array.from(values as Uint8Array);
   if (dtype === 'int32')
@@ -363,3 +377,8 @@ function ofType(values: BackendValues, dtype: DataType): BackendValues {
     return values instanceof Uint8Array ? values : Uint8Array.from(values as Int32Array);
   return values;
 }
+
+const isShared = (values: BackendValues): boolean =>
+  typeof SharedArrayBuffer !== 'undefined' &&
+  ArrayBuffer.isView(values) &&
+  values.buffer instanceof SharedArrayBuffer;
