@@ -49,8 +49,17 @@ export function bootstrapInterval(
   figure: BootstrapFigure | ConfusionFigure = 'accuracy',
   options: BootstrapOptions = {},
 ): Interval {
-  const measure = typeof figure === 'string' ? figures[figure] : figure;
+  const measure = typeof figure === 'string' ? namedFigure(figure) : figure;
   return bootstrapIntervals(labels, predictions, { measure }, options).measure;
+}
+
+/** @throws InputError for a name that no figure has */
+function namedFigure(name: BootstrapFigure): ConfusionFigure {
+  if (Object.hasOwn(figures, name)) return figures[name];
+  throw new InputError(
+    `bootstrapInterval: figure must be ${Object.keys(figures).join(', ')}, or a function of the confusion matrix, ` +
+      `got '${String(name)}'`,
+  );
 }
 
 /** The intervals of several figures, from the same draws. */

@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { InputError } from '../../src/errors.js';
 import { bootstrapInterval, figureIntervals, quantile } from '../../src/evaluation/bootstrap.js';
 import { erfc, mcnemar, mcnemarOf } from '../../src/evaluation/mcnemar.js';
 import { precisionCurve } from '../../src/evaluation/precision.js';
@@ -129,6 +130,14 @@ describe('bootstrapInterval', () => {
     expect(() => bootstrapInterval([], [])).toThrow('at least one row');
     expect(() => bootstrapInterval([0], [0, 1])).toThrow('one label a row');
     expect(() => bootstrapInterval([0], [0], 'accuracy', { resamples: 0 })).toThrow('resamples');
+    for (const name of ['macroF2', 'toString']) {
+      expect(() => bootstrapInterval([0, 1], [0, 1], name as 'macroF1')).toThrow(
+        new InputError(
+          'bootstrapInterval: figure must be accuracy, macroF1, weightedF1, or a function of the confusion matrix, ' +
+            `got '${name}'`,
+        ),
+      );
+    }
     expect(() => bootstrapInterval([0], [0], 'accuracy', { confidence: 95 })).toThrow('got 95');
   });
 
