@@ -129,6 +129,12 @@ export function disposeMade(made: ModelParts, given: ModelParts): void {
 
 function checkConfig(json: object, source: string): ModelConfig {
   const { model_type: family, formatVersion: version } = json as Record<string, unknown>;
+  if (family === undefined && 'training' in json) {
+    throw new InputError(
+      `BertResNetModel: ${source} must be a model that \`save\` wrote, and is the folder of a run; its model is ` +
+        `${source}/model, pass that`,
+    );
+  }
   if (family !== 'bertresnet') {
     throw new InputError(
       `BertResNetModel: ${source} holds a model of the type '${String(family)}', not one that ` +

@@ -12,6 +12,7 @@ import type { BertResNetModel } from './model.js';
 import { chooseMode } from './modelInput.js';
 import type { ModelInput } from './modelOptions.js';
 import { inOwnPrograms } from './nn/programs.js';
+import { received } from './schema.js';
 
 /** A row as people write it; either part may be missing. */
 export interface RawInput {
@@ -140,6 +141,11 @@ export async function predictRows(
   if (!Number.isInteger(batchSize) || batchSize < 1) {
     throw new InputError(`predict: batchSize must be an integer >= 1, got ${batchSize}`);
   }
+  if (!Array.isArray(rows)) {
+    throw new InputError(
+      `predict: rows must be an array, such as [{ text, image }], got ${received(rows)}`,
+    );
+  }
   const rowModes = rows.map((row, i) => modeOf(row, i, options.mode));
   for (const mode of new Set(rowModes)) requireReaders(model, mode);
   checkThresholds(model.labels, options);
@@ -163,6 +169,11 @@ export async function predictRows(
 }
 
 function modeOf(row: RawInput, position: number, asked?: Mode): Mode {
+  if (typeof row !== 'object' || row === null) {
+    throw new InputError(
+      `predict: row ${position} must be an object such as { text, image }, got ${received(row)}`,
+    );
+  }
   try {
     return chooseMode(row, asked);
   } catch (error) {

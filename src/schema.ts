@@ -12,6 +12,15 @@ export const share = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
 /** A number from 0 on that is below 1. */
 export const belowOne = v.pipe(v.number(), v.minValue(0), v.ltValue(1));
 
+/** How messages name a value in the wrong place: a text in full, an object by its class. */
+export function received(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value);
+  if (typeof value === 'function') return 'a function';
+  if (typeof value !== 'object' || value === null) return String(value);
+  const { constructor } = value as { readonly constructor?: { readonly name: string } };
+  return constructor?.name ?? 'Object';
+}
+
 /** Options by name, each with a schema; no others are taken. */
 export type OptionsSchema = v.StrictObjectSchema<v.ObjectEntries, undefined>;
 
@@ -39,13 +48,17 @@ function problem(
   unions: Readonly<Record<string, string>>,
 ): string {
   const path = issue.path?.map(({ key }) => String(key)) ?? ['options'];
-  const kinds = issue.type === 'union' ? unions[path[0]!] : undefined;
-  if (kinds !== undefined) return `${path.join('.')} must be ${kinds}, got ${issue.received}`;
+  const ofSeveral = issue.type === 'union' || issue.type === 'check';
+  const kinds = ofSeveral ? unions[path[0]!] : undefined;
+  const came = issue.type === 'check' ? JSON.stringify(issue.input) : issue.received;
+  if (kinds !== undefined) return `${path.join('.')} must be ${kinds}, got ${came}`;
   if (issue.type === 'strict_object' && issue.expected === 'never') {
     const known = namesIn(schema, path.slice(0, -1));
     return `unknown option '${path.join('.')}'; known: ${known.join(', ') || 'none'}`;
   }
-  return `${path.join('.')} must be ${expectation(issue)}, got ${issue.received}`;
+  const within = issue.type === 'strict_object' && issue.path ? namesIn(schema, path) : [];
+  const such = within.length > 0 ? ` such as { ${within.join(', ')} }` : '';
+  return `${path.join('.')} must be ${expectation(issue)}${such}, got ${came}`;
 }
 
 /** The names of the options at a path of nested ones. */
@@ -67,5 +80,6 @@ function expectation({ type, requirement, expected }: v.BaseIssue<unknown>): str
   if (type === 'non_empty') return 'a non-empty text';
   if (type === 'picklist')
     return `one of ${expected!.replace(/[()]/g, '').replaceAll(' | ', ', ')}`;
+  if (expected === 'Object' || expected === 'Array') return `an ${expected.toLowerCase()}`;
   return expected === null ? 'valid' : `a ${expected}`;
 }

@@ -1,6 +1,8 @@
 import type { Dataset } from '../datasets/example.js';
+import { InputError } from '../errors.js';
 import type { Mode } from '../fusion/fusion.js';
 import type { BertResNetModel } from '../model.js';
+import { received } from '../schema.js';
 import type { ClassificationReport } from './metrics.js';
 import type { RowAnswers } from './rowAnswers.js';
 
@@ -94,6 +96,17 @@ export async function answerRows(
   dataset: Dataset,
   options: EvaluateOptions = {},
 ): Promise<RowAnswers> {
+  requireDataset('evaluate', 'rows', dataset);
   const { answerUnknown } = await import('./answer.js');
   return answerUnknown(model, dataset, options);
+}
+
+/** @throws InputError for what is no data set, such as a path, an array of rows or the model itself */
+export function requireDataset(who: string, what: string, given: unknown): void {
+  const { size, labels, examples } = (given ?? {}) as Partial<Dataset>;
+  if (typeof size === 'number' && Array.isArray(labels) && typeof examples === 'function') return;
+  throw new InputError(
+    `${who}: the ${what} must be a Dataset, got ${received(given)}; open a file with CsvDataset.open, or pass ` +
+      'datasetFrom(rows)',
+  );
 }

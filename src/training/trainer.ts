@@ -5,6 +5,7 @@ import { adaptedLayers, mergeLora } from '../nn/lora.js';
 import { configOf, trainingOf } from './config.js';
 import { defaultsFor, rememberPretrained } from './defaults.js';
 import type { ModelDefaults } from './defaults.js';
+import { requireDataset } from './evaluate.js';
 import type { EvaluationReport } from './evaluate.js';
 import { resolveOptions } from './options.js';
 import type { ResolvedOptions, RunOptions, TrainingOptions } from './options.js';
@@ -109,6 +110,8 @@ export class Trainer {
     { validation, signal, onStep, onEpoch }: FitOptions = {},
   ): Promise<EpochRecord[]> {
     signal?.throwIfAborted();
+    requireDataset('trainer', 'rows', train);
+    if (validation !== undefined) requireDataset('trainer', 'validation rows', validation);
     requireNoAdapters(this.model);
     await this.#takeOver();
     const { textEncoder } = this.model;

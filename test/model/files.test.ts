@@ -19,6 +19,7 @@ import type {
   ModelConfig,
   ModelOptions,
 } from '../../src/modelOptions.js';
+import type { RawInput } from '../../src/predict.js';
 import { writeSafetensors } from '../../src/weights/safetensors.js';
 import { Oracle } from '../oracle.js';
 
@@ -170,6 +171,10 @@ describe('save and fromPretrained', () => {
     );
     await expect(load({ model_type: 'bert' })).rejects.toThrow(
       /type 'bert'.*BertResNetModel.create/,
+    );
+    await expect(load({ model_type: undefined, training: { epochs: 5 } })).rejects.toThrow(
+      `BertResNetModel: ${path} must be a model that \`save\` wrote, and is the folder of a run; its model is ` +
+        `${path}/model, pass that`,
     );
     await expect(load({ text: { modelType: 'mine' } })).rejects.toThrow(
       /text encoder 'mine'.*\{ text: encoder \}/,
@@ -342,6 +347,19 @@ describe('predict', () => {
       /row 0: .*got no image/,
     );
     await expect(model.predict([], { batchSize: 0 })).rejects.toThrow(InputError);
+    model.dispose();
+  });
+
+  test.each([
+    ['so good', 'rows must be an array, such as [{ text, image }], got "so good"'],
+    [{ text: 'so good' }, 'rows must be an array, such as [{ text, image }], got Object'],
+    [[{ text: 'so' }, null], 'row 1 must be an object such as { text, image }, got null'],
+    [['so good'], 'row 0 must be an object such as { text, image }, got "so good"'],
+  ])('refuses %j, which are no rows', async (given, message) => {
+    const model = tiny();
+    await expect(model.predict(given as RawInput[])).rejects.toThrow(
+      new InputError(`predict: ${message}`),
+    );
     model.dispose();
   });
 

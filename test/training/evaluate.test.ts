@@ -1,6 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, it } from 'vitest';
+import type { Dataset } from '../../src/datasets/example.js';
 import { datasetFrom } from '../../src/datasets/exampleDataset.js';
+import { InputError } from '../../src/errors.js';
 import { evaluate } from '../../src/training/evaluate.js';
 import { classificationReport } from '../../src/training/metrics.js';
 import { describeBackends } from '../backends.js';
@@ -94,6 +96,22 @@ describeBackends('evaluate', () => {
       onProgress: () => controller.abort(new Error('enough')),
     });
     await expect(stopped).rejects.toThrow('enough');
+    model.dispose();
+  });
+
+  it('refuses what is no data set', async () => {
+    const model = await tinyModel();
+    const advice = 'open a file with CsvDataset.open, or pass datasetFrom(rows)';
+    const refused = (given: unknown, came: string): Promise<void> =>
+      expect(evaluate(model, given as Dataset)).rejects.toThrow(
+        new InputError(`evaluate: the rows must be a Dataset, got ${came}; ${advice}`),
+      );
+    await refused('test.csv', '"test.csv"');
+    await refused(tinyRows(2), 'Array');
+    await refused(undefined, 'undefined');
+    await expect(
+      evaluate(tinyData(2) as unknown as typeof model, model as unknown as Dataset),
+    ).rejects.toThrow('must be a Dataset, got BertResNetModel');
     model.dispose();
   });
 

@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { useBackend } from '../../src/backends/select.js';
+import type { Dataset } from '../../src/datasets/example.js';
 import { datasetFrom } from '../../src/datasets/exampleDataset.js';
+import { InputError } from '../../src/errors.js';
 import type { BertResNetModel } from '../../src/model.js';
 import { optionsIdentity, requireSameRun } from '../../src/training/identity.js';
 import { BarProgress } from '../../src/training/progressBar.node.js';
@@ -105,6 +107,18 @@ describe('options', () => {
     expect(refused({ freeze: { text: 'yes' } })).toBe(
       'trainer: freeze.text must be true, false, or a number of epochs, got "yes"',
     );
+    const rates =
+      'modalityDropout must be a probability, or { text, image } whose sum is at most 1';
+    expect(refused({ modalityDropout: 2 })).toBe(`trainer: ${rates}, got 2`);
+    expect(refused({ modalityDropout: { text: 0.7, image: 0.7 } })).toBe(
+      `trainer: ${rates}, got {"text":0.7,"image":0.7}`,
+    );
+    expect(refused({ freeze: true })).toBe(
+      'trainer: freeze must be an object such as { text, image, parameters }, got true',
+    );
+    expect(refused({ freeze: { parameters: 'pooler' } })).toBe(
+      'trainer: freeze.parameters must be an array, got "pooler"',
+    );
     expect(refused({ classWeights: [1, 0] })).toContain('classWeights must be');
     expect(refused({ layerDecay: 0 })).toBe('trainer: layerDecay must be above 0, got 0');
     expect(refused({ earlyStopping: { patience: 0 } })).toContain('at least 1, got 0');
@@ -126,6 +140,21 @@ describe('options', () => {
 
 describe('fit', () => {
   const options = { epochs: 1, batchSize: 4, learningRate: 0.01 };
+
+  it('refuses what is no data set', async () => {
+    const trainer = new Trainer(model, options);
+    for (const given of ['train.csv', tinyRows(4), { validation: tinyData(4) }, null]) {
+      const fit = trainer.fit(given as unknown as Dataset);
+      await expect(fit).rejects.toThrow(/^trainer: the rows must be a Dataset.*CsvDataset\.open/);
+    }
+    const validation = 'val.csv' as unknown as Dataset;
+    await expect(trainer.fit(tinyData(4), { validation })).rejects.toThrow(
+      new InputError(
+        'trainer: the validation rows must be a Dataset, got "val.csv"; open a file with CsvDataset.open, ' +
+          'or pass datasetFrom(rows)',
+      ),
+    );
+  });
 
   it('refuses data that do not fit before it begins', async () => {
     const outputDir = join(folder, 'never');
