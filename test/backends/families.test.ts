@@ -333,7 +333,24 @@ const empty: Case[] = [
   },
 ];
 
-compareWithCpu('kernels of tensors without elements', empty);
+const ofNothing: Case[] = [0, 1].flatMap((axis) =>
+  Object.entries({
+    any: (x: tf.Tensor) => tf.any(tf.cast(x, 'bool'), axis),
+    'any, keeping axes,': (x: tf.Tensor) => tf.any(tf.cast(x, 'bool'), axis, true),
+    sum: (x: tf.Tensor) => tf.sum(x, axis),
+    prod: (x: tf.Tensor) => tf.prod(x, axis),
+    cumsum: (x: tf.Tensor) => tf.cumsum(x, axis, true),
+    cumprod: (x: tf.Tensor) => tf.cumprod(x, axis, true),
+    'cumprod from behind': (x: tf.Tensor) => tf.cumprod(x, axis, true, true),
+  }).map(([name, f]): Case => ({
+    name: `${name} along ${axis}`,
+    shapes: [[0, 3]],
+    compute: (x) => f(x!),
+    gradient: false,
+  })),
+);
+
+compareWithCpu('kernels of tensors without elements', [...empty, ...ofNothing]);
 compareWithCpu('convolutions', [...depthwise, ...volumes]);
 compareWithCpu('kernels of pictures', pictures);
 compareWithCpu('kernels that rearrange and search', blocks);

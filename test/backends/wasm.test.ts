@@ -55,6 +55,18 @@ test('trains on the WebAssembly build with equal numbers, and says how to get th
   expect(actual[3]).toBeLessThan(actual[0]!);
 });
 
+test('casts what no integer is as typed arrays do', async () => {
+  await useBackend('onnxruntime');
+  const numbers = Float32Array.of(NaN, Infinity, -Infinity, 1e20, -1e20, 3e9, -2.5, 2 ** 62, 7);
+  const y = tf.tidy(() => tf.cast(tf.tensor1d(numbers), 'int32'));
+  expect(Array.from(await y.data())).toEqual(Array.from(Int32Array.from(numbers)));
+  const quotients = tf.tidy(() =>
+    tf.floorDiv(tf.tensor1d([5, 0, -3, -7], 'int32'), tf.tensor1d([0, 0, 0, 2], 'int32')),
+  );
+  expect(Array.from(await quotients.data())).toEqual([0, 0, 0, -4]);
+  tf.dispose([y, quotients]);
+});
+
 test('a kernel whose result has a shape that numbers decide says what to await', async () => {
   await useBackend('onnxruntime');
   const x = tf.square(tf.tensor1d([1, 2, -1]));

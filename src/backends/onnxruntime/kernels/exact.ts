@@ -8,11 +8,15 @@ const LOW_32_BITS = 2 ** 32 - 1;
 
 /**
  * Numbers as a typed array of JavaScript takes them: cut to integers, NaN and infinities 0, what is too large wrapped.
- * The mask is no decoration: without it ONNX Runtime joins both casts to one, which saturates.
+ * What int64 cannot hold, which processors cast in ways of their own, has no low bits as a float32: 0. The mask is no
+ * decoration: without it ONNX Runtime joins both casts to one, which saturates.
  */
 export function toInt32(value: Value): Value {
-  if (value.dtype !== 'float32' && value.dtype !== 'float64') return cast(value, 'int32');
-  const low = elementwise('BitwiseAnd', [cast(value, 'int64'), scalar(LOW_32_BITS, 'int64')]);
+  const { dtype } = value;
+  if (dtype !== 'float32' && dtype !== 'float64') return cast(value, 'int32');
+  const fits = elementwise('Less', [elementwise('Abs', [value]), scalar(2 ** 63, dtype)], 'bool');
+  const held = elementwise('Where', [fits, value, scalar(0, dtype)], dtype);
+  const low = elementwise('BitwiseAnd', [cast(held, 'int64'), scalar(LOW_32_BITS, 'int64')]);
   return cast(low, 'int32');
 }
 

@@ -1,5 +1,5 @@
 import { util } from '@tensorflow/tfjs-core';
-import { emit, scalar, sizeOf } from '../graph.js';
+import { emit, isEmpty, scalar, sizeOf } from '../graph.js';
 import type { Value } from '../graph.js';
 import { cast, elementwise, reduce, reducedShape } from '../layout.js';
 import { constantOf } from './creation.js';
@@ -22,14 +22,15 @@ const reduction =
   ({ x }, attributes) =>
     reduce(op, prepare(x!), axesOf(x!, attributes), attributes.keepDims ?? false);
 
-/** All and Any: a reduction of 0 and 1. */
+/** All and Any: a reduction of 0 and 1, and for nothing what ONNX has not. */
 const logical =
-  (op: string): Lowering<ReductionAttributes> =>
-  ({ x }, attributes) =>
-    cast(
-      reduce(op, cast(x!, 'int32'), axesOf(x!, attributes), attributes.keepDims ?? false),
-      'bool',
-    );
+  (op: string, ofNothing: 0 | 1): Lowering<ReductionAttributes> =>
+  ({ x }, attributes) => {
+    const axes = axesOf(x!, attributes);
+    const keep = attributes.keepDims ?? false;
+    if (isEmpty(x!)) return constantOf(ofNothing, reducedShape(x!.shape, axes, keep), 'bool');
+    return cast(reduce(op, cast(x!, 'int32'), axes, keep), 'bool');
+  };
 
 const toFloat = (x: Value): Value => cast(x, 'float32');
 
@@ -81,7 +82,7 @@ const Cumprod: Lowering<{ axis: number; exclusive: boolean; reverse: boolean }> 
 ) => {
   let product = numeric(x!);
   const { shape } = product;
-  if (shape.length === 0) return product;
+  if (shape.length === 0 || isEmpty(product)) return product;
   const at = axis < 0 ? axis + shape.length : axis;
   const length = shape[at]!;
   const side = reverse ? -1 : 1;
@@ -104,8 +105,8 @@ function shifted(value: Value, axis: number, by: number): Value {
 
 /** Kernels that reduce along axes. */
 export const reductionKernels: LoweringTable = {
-  All: logical('ReduceMin'),
-  Any: logical('ReduceMax'),
+  All: logical('ReduceMin', 1),
+  Any: logical('ReduceMax', 0),
   ArgMax: position('ArgMax', -Infinity),
   ArgMin: position('ArgMin', Infinity),
   Cumprod,
