@@ -17,7 +17,7 @@ import { InputError } from './errors.js';
 import type { DirectoryHandle } from './files/fileTree.js';
 import type { BertResNetModel } from './model.js';
 import { modelCard } from './modelCard.js';
-import { checkOptions } from './modelInput.js';
+import { checkOptions, createOptions } from './modelInput.js';
 import type {
   CreateOptions,
   FromPretrainedOptions,
@@ -196,11 +196,11 @@ export async function loadEncoders(options: CreateOptions): Promise<ModelOptions
   const { text = 'google-bert/bert-base-uncased', image = 'resnet50' } = options;
   const textSource = typeof text === 'string' ? text : undefined;
   const imageSource = typeof image === 'string' ? torchvisionWeights(image) : undefined;
-  checkOptions({
-    ...options,
+  const geometries = {
     text: typeof text === 'string' ? undefined : text,
     image: typeof image === 'string' ? undefined : image,
-  });
+  };
+  checkOptions({ ...options, ...geometries }, createOptions);
   if (options.maxLength !== undefined) {
     requireInteger('BertResNetModel', 'maxLength', options.maxLength, 2);
   }
@@ -212,8 +212,9 @@ export async function loadEncoders(options: CreateOptions): Promise<ModelOptions
     if (imageSource !== undefined) {
       made.image = await ResNetFeatureModel.fromPretrained(imageSource, hubOptions(options));
     }
+    const { token: _, cacheDir: __, fetch: ___, hubUrl: ____, onProgress: _____, ...own } = options;
     return {
-      ...options,
+      ...own,
       ...made,
       tokenizer: options.tokenizer ?? (await readBeside(textSource, options, findTokenizer)),
       processor: options.processor ?? (await readBeside(imageSource, options, findProcessor)),

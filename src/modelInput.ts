@@ -8,16 +8,57 @@ import { InputError } from './errors.js';
 import { Fusion, modes } from './fusion/fusion.js';
 import type { Features, FusionNeeds, FusionSizes, Mode, TextLayers } from './fusion/fusion.js';
 import { checkFusion } from './fusion/index.js';
-import type { ModelInput, ModelOptions } from './modelOptions.js';
+import type { CreateOptions, ModelInput, ModelOptions } from './modelOptions.js';
 import type { ForwardContext } from './nn/dropout.js';
 import { Module } from './nn/module.js';
 import { detached } from './nn/ops.js';
+import { refuseUnknown } from './schema.js';
 
 /** The names of the classes where none are given. */
 export const defaultLabels: readonly string[] = ['0', '1'];
 
-/** Refuses options before anything is made of them. @throws InputError naming the one that cannot be used */
-export function checkOptions(options: ModelOptions): void {
+/** What a model is made of, by name. */
+const created = {
+  labels: true,
+  text: true,
+  image: true,
+  fusion: true,
+  hiddenSize: true,
+  maxLength: true,
+  trainedMode: true,
+  tokenizer: true,
+  processor: true,
+  seed: true,
+  calibration: true,
+} as const;
+
+/** The options of a model. */
+const modelOptions = { ...created, initialize: true } as const satisfies Record<
+  keyof ModelOptions,
+  true
+>;
+
+/** The options of a model on pretrained encoders. */
+export const createOptions = {
+  ...created,
+  token: true,
+  cacheDir: true,
+  fetch: true,
+  hubUrl: true,
+  onProgress: true,
+} as const satisfies Record<keyof CreateOptions, true>;
+
+/**
+ * Refuses options before anything is made of them.
+ *
+ * @param known the names that options may have
+ * @throws InputError naming the one that cannot be used
+ */
+export function checkOptions(
+  options: ModelOptions,
+  known: Readonly<Record<string, true>> = modelOptions,
+): void {
+  refuseUnknown('BertResNetModel', options, known);
   const { labels, text, image, fusion, hiddenSize, trainedMode, seed } = options;
   if (labels !== undefined) checkLabels(labels);
   if (hiddenSize !== undefined) requireInteger('BertResNetModel', 'hiddenSize', hiddenSize);

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { InputError } from './errors.js';
+import { nearest } from './nearest.js';
 
 /** A finite number of at least `least`. */
 export const atLeast = (least: number) => v.pipe(v.number(), v.finite(), v.minValue(least));
@@ -40,6 +41,24 @@ export function parseOptions<S extends OptionsSchema>(
   if (result.success) return result.output;
   const problems = result.issues.map((issue) => problem(issue, schema, unions));
   throw new InputError(`${who}: ${problems.join('; ')}`);
+}
+
+/** @throws InputError for an option whose name is unknown, with the nearest one; one that is undefined is not given */
+export function refuseUnknown(
+  who: string,
+  given: object,
+  known: Readonly<Record<string, true>>,
+): void {
+  const isUnknown = ([name, value]: [string, unknown]): boolean =>
+    value !== undefined && !Object.hasOwn(known, name);
+  const [unknown] = Object.entries(given).find(isUnknown) ?? [];
+  if (unknown === undefined) return;
+  const names = Object.keys(known);
+  const near = nearest(unknown, names);
+  const meant = near === undefined ? '; the' : `; did you mean ${near}? The`;
+  throw new InputError(
+    `${who}: unknown option '${unknown}'${meant} options are ${names.join(', ')}`,
+  );
 }
 
 function problem(

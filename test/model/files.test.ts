@@ -257,6 +257,9 @@ describe('create', () => {
       text: textFolder,
       image: imageFolder,
       fusion: 'late',
+      // What the hub is asked with is no option of the model.
+      ...{ token: 'hf_none', cacheDir: folder, fetch, hubUrl: 'http://localhost:1' },
+      onProgress: () => {},
     });
     const query = 'encoder.layer.0.attention.self.query.weight';
     const loaded = await model.namedParameters().get(`text_encoder.${query}`)!.data();
@@ -287,6 +290,12 @@ describe('create', () => {
     await expect(create({ seed: NaN })).rejects.toThrow('seed must be an integer >= 0, got NaN');
     await expect(create({ maxLength: 1 })).rejects.toThrow('maxLength must be an integer >= 2');
     await expect(create({ image: { depths: [1] } })).rejects.toThrow('lists of one length');
+    await expect(create({ fuson: 'max' } as CreateOptions)).rejects.toThrow(
+      "BertResNetModel: unknown option 'fuson'; did you mean fusion? The options are labels, text",
+    );
+    await expect(create({ initialize: false } as CreateOptions)).rejects.toThrow(
+      "unknown option 'initialize'",
+    );
     expect(asked).toBe(0);
   });
 

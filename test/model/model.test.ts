@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
 import { ResNetFeatureModel } from '../../src/encoders/resnet.js';
+import { InputError } from '../../src/errors.js';
 import type { FusionSizes, Mode } from '../../src/fusion/fusion.js';
 import { createFusion } from '../../src/fusion/index.js';
 import { BertResNetModel } from '../../src/model.js';
@@ -181,6 +182,29 @@ describeBackends('BertResNetModel', () => {
     [['a', 1 as unknown as string], /got 1/],
   ])('refuses the labels %j', (given, message) => {
     expect(() => tiny({ labels: given })).toThrow(message);
+  });
+
+  test('refuses options that it does not know, and takes those that are undefined', () => {
+    const refused = (given: object): string => {
+      try {
+        tiny(given).dispose();
+        return 'taken';
+      } catch (error) {
+        expect(error).toBeInstanceOf(InputError);
+        return (error as Error).message;
+      }
+    };
+    const known =
+      'labels, text, image, fusion, hiddenSize, maxLength, trainedMode, tokenizer, processor, seed, calibration, initialize';
+    expect(refused({ fuson: 'max' })).toBe(
+      `BertResNetModel: unknown option 'fuson'; did you mean fusion? The options are ${known}`,
+    );
+    expect(refused({ learningSchedule: 1 })).toBe(
+      `BertResNetModel: unknown option 'learningSchedule'; the options are ${known}`,
+    );
+    expect(refused({ toString: 1 })).toContain("unknown option 'toString'");
+    const names = [...known.split(', ').filter((name) => !/labels|text|image/.test(name)), 'fuson'];
+    expect(refused(Object.fromEntries(names.map((name) => [name, undefined])))).toBe('taken');
   });
 
   test('refuses sizes and fusions that it does not know', () => {
