@@ -1,6 +1,7 @@
 import { InputError } from '../errors.js';
 import type { FileSource } from '../files/fileTree.js';
 import { hex } from '../files/hash.js';
+import { refuseUnknown } from '../schema.js';
 import type { RoleOptions, Roles } from './csvColumns.js';
 import { findRoles, listed, quoted } from './csvColumns.js';
 import type { CsvFile } from './csvFile.js';
@@ -8,6 +9,7 @@ import { KeySet } from './csvHash.js';
 import type { CsvImages } from './csvImages.js';
 import type { RowIndex } from './csvIndex.js';
 import type { CsvLocation, OpenedCsv } from './csvTree.js';
+import type { ScannedRecord } from './csvPlace.js';
 import { placeOf, RowCollector, rowKey } from './csvRows.js';
 import type { BadRowPolicy, Dataset, Example, Part } from './example.js';
 
@@ -134,7 +136,7 @@ export class CsvDataset implements Dataset {
       exclude: await excludedKeys(opened, roles, options),
       images,
     });
-    const hash = sha256().update(await file.scan((record) => rows.visit(record)));
+    const hash = sha256().update(await file.scan((record) => visit(rows, record)));
     rows.finish();
     hash.update(JSON.stringify([roles, rows.labels]));
     for (const part of rows.index.identity()) hash.update(part);
@@ -224,6 +226,18 @@ async function excludedKeys(
   return keys;
 }
 
+/** Judges a row. @throws InputError for one that is bad, with what else may become of it where nothing is advised */
+function visit(rows: RowCollector, record: ScannedRecord): void {
+  try {
+    rows.visit(record);
+  } catch (error) {
+    if (!(error instanceof InputError) || error.message.includes('; ')) throw error;
+    throw new InputError(
+      `${error.message}; onBadRow (--bad-rows) says what else may become of such rows`,
+    );
+  }
+}
+
 function countLabels(index: RowIndex, count: number): number[] {
   const counts = Array.from({ length: count }, () => 0);
   for (let i = 0; i < index.size; i++) {
@@ -235,7 +249,21 @@ function countLabels(index: RowIndex, count: number): number[] {
 
 const policies: readonly BadRowPolicy[] = ['error', 'skip', 'missing'];
 
-function checkOptions({ onBadRow = 'error', labels, delimiter = ',' }: CsvOptions): void {
+const optionNames = {
+  text: true,
+  image: true,
+  label: true,
+  exclude: true,
+  files: true,
+  labels: true,
+  onBadRow: true,
+  allowOutside: true,
+  delimiter: true,
+} as const satisfies Record<keyof CsvOptions, true>;
+
+function checkOptions(options: CsvOptions): void {
+  refuseUnknown('csv', options, optionNames);
+  const { onBadRow = 'error', labels, delimiter = ',' } = options;
   if (!policies.includes(onBadRow)) {
     throw new InputError(
       `csv: onBadRow must be one of ${listed(policies)}, got ${JSON.stringify(onBadRow)}`,

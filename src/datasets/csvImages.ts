@@ -89,5 +89,8 @@ export function unusable(detail: string): ImageProblem {
 }
 
 export function outside(detail: string): ImageProblem {
-  return { reason: 'image outside', detail: `${detail}; pass allowOutside if that is meant` };
+  return {
+    reason: 'image outside',
+    detail: `${detail}; pass allowOutside (--allow-outside) if that is meant`,
+  };
 }

@@ -109,6 +109,16 @@ describe('CsvDataset.open', () => {
     expect(await message(open(good, { onBadRow: 'ignore' as never }))).toContain(
       '"error", "skip", "missing"',
     );
+    const known = 'text, image, label, exclude, files, labels, onBadRow, allowOutside, delimiter';
+    expect(await message(open(good, { labelColumn: 'tag' } as CsvOptions))).toBe(
+      `csv: unknown option 'labelColumn'; the options are ${known}`,
+    );
+    expect(await message(open(good, { onbadrow: 'skip' } as CsvOptions))).toBe(
+      `csv: unknown option 'onbadrow'; did you mean onBadRow? The options are ${known}`,
+    );
+    const names = [...known.split(', '), 'labelColumn'];
+    const undefineds = Object.fromEntries(names.map((name) => [name, undefined]));
+    expect((await open(good, undefineds)).size).toBe(3);
     expect(await message(open(good, { labels: [] }))).toContain('a class at least');
     expect(await message(open(good, { labels: ['a', 'a'] }))).toContain('"a" twice');
     expect(await message(open(good, { delimiter: '' }))).toContain('one character');
@@ -233,6 +243,26 @@ describe('a file that is broken', () => {
 });
 
 describe('a bad row', () => {
+  const otherwise = '; onBadRow (--bad-rows) says what else may become of such rows';
+
+  it.each([
+    ['an empty text', 'text,tag\n ,x\n'],
+    ['an empty path', 'text,image\na,\n'],
+    ['a picture that is not there', 'text,image\na,img/9.jpg\n'],
+    ['too few cells', 'text,tag\na\n'],
+  ])('with %s says what else may become of it', async (_, csv) => {
+    expect((await message(open(csv))).endsWith(otherwise)).toBe(true);
+  });
+
+  it('whose error advises something already says no more', async () => {
+    expect(await message(open('text,tag\na,\n'))).toMatch(
+      /; pass label: null where rows need none$/,
+    );
+    expect(await message(open('text,image\na,../1.jpg\n'))).toMatch(
+      /; pass allowOutside \(--allow-outside\) if that is meant$/,
+    );
+  });
+
   const csv =
     'text,image,tag\na,img/1.jpg,x\n,img/2.jpg,x\nb,img/9.jpg,y\nc,,x\n' +
     ',,x\n,img/9.jpg,w\nd,img/3.jpg,\nshort\ne,img/2.jpg,z\n';
