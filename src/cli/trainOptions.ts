@@ -98,7 +98,7 @@ export const trainingOptions = {
   ),
   unfreeze: integer('Thaw one more encoder block from the last every so many epochs'),
   ema: number(
-    'The decay of a moving average of the weights, which is kept (default 0: none)',
+    'The decay of a moving average of the weights, which is kept (default: none; from random weights without a rate 0.98)',
     0,
     1,
   ),
@@ -120,7 +120,10 @@ export const trainingOptions = {
   loraDropout: number('With --lora: the dropout of what enters an adapter (default 0)', 0, 0.99),
   loraTargets: text('NAME,...', 'With --lora: the layers that get one (default query,value)'),
   keepAdapter: flag("With --lora: keep the best epoch's adapters, as peft does, in RUN/adapter"),
-  maxLength: integer("The longest text, in tokens (default: the tokenizer's)", 2),
+  maxLength: integer(
+    "The longest text, in tokens (default: the model's, else what tokenizer and encoder take)",
+    2,
+  ),
   ungrouped: flag('Shuffle rows whatever their length (default: like lengths share a batch)'),
   monitor: choice(
     ['accuracy', 'macroF1', 'weightedF1', 'auc', 'loss', 'ece'],
@@ -247,7 +250,7 @@ function stoppingOf({ patience, minDelta }: TrainValues): TrainingOptions['early
 function loraOf(values: TrainValues): LoraTraining | undefined {
   const { lora: r, loraAlpha, loraDropout, loraTargets, keepAdapter } = values;
   const more = { loraAlpha, loraDropout, loraTargets, keepAdapter };
-  const given = Object.entries(more).find(([, value]) => value !== undefined);
+  const given = Object.entries(more).find(([, value]) => value !== undefined && value !== false);
   if (r === undefined && given === undefined) return undefined;
   if (r === undefined)
     throw new InputError(`train: --${optionName(given![0])} needs --lora, the rank of adapters`);

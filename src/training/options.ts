@@ -101,7 +101,8 @@ export interface TrainingOptions {
   readonly auxiliary?: Partial<AuxiliaryOptions>;
   /**
    * The probability that a row with both inputs is trained as if it lacked one (default 0), either equally often, or a
-   * probability for each: the heads of a single input are then trained for what prediction meets.
+   * probability for each, whose sum is at most 1: the heads of a single input are then trained for what prediction
+   * meets.
    */
   readonly modalityDropout?: number | { readonly text?: number; readonly image?: number };
   /**
@@ -126,8 +127,8 @@ export interface TrainingOptions {
    */
   readonly lora?: LoraTraining;
   /**
-   * The decay of a moving average of the weights (default 0: none; 0.999 is usual): validation rests on the average,
-   * and so does the model that is kept.
+   * The decay of a moving average of the weights (default 0: none; from random weights without a rate 0.98; 0.999 is
+   * usual): validation rests on the average, and so does the model that is kept.
    */
   readonly ema?: number;
   /**

@@ -62,6 +62,9 @@ describe('what else the trainer is told', () => {
       lora: { r: 4, alpha: 16, dropout: 0.1, targetModules: ['query', 'key'], keepAdapter: true },
     });
     expect((await toldOf('--lora 4')).lora).toEqual({ r: 4 });
+    const off = await newTask('rows.csv', { keepAdapter: false });
+    expect(await trainerOptions(off)).not.toHaveProperty('lora');
+    await expect(toldOf('--keep-adapter')).rejects.toThrow('--keep-adapter needs --lora');
     await expect(toldOf('--lora-alpha 16')).rejects.toThrow('--lora-alpha needs --lora');
   });
 
