@@ -6,7 +6,14 @@ import {
   formatSeconds,
   isMinimized,
 } from '../index.js';
-import type { BertResNetModel, EpochRecord, FitOptions, Monitor, Trial } from '../index.js';
+import type {
+  BertResNetModel,
+  EpochRecord,
+  FitOptions,
+  Monitor,
+  TrainingOptions,
+  Trial,
+} from '../index.js';
 import { defineCommand } from './command.js';
 import type { Invocation } from './command.js';
 import { startEngine } from './engine.js';
@@ -143,7 +150,7 @@ class Search {
       const values = valuesOf(this.#fixed, trial);
       const { gradientCheckpointing, evalBatchSize } = values;
       const trainer = new Trainer(model, {
-        ...(await trainingOptionsOf(values)),
+        ...(await trainedBy(values)),
         ...defined({ gradientCheckpointing, evalBatchSize, cacheFeatures: cacheFolder(values) }),
         onWarning: () => {},
       });
@@ -163,7 +170,7 @@ class Search {
   async #settle(model: BertResNetModel, trial: Trial): Promise<void> {
     if (this.#fixed.ema !== undefined) return;
     const values = valuesOf(this.#fixed, { ...trial, options: withoutRates(trial.options) });
-    const { ema } = new Trainer(model, await trainingOptionsOf(values)).options;
+    const { ema } = new Trainer(model, await trainedBy(values)).options;
     if (ema === 0) return;
     this.#fixed = { ...this.#fixed, ema };
     await this.#folder.change((search) => ({ ...search, command: { ...search.command, ema } }));
@@ -223,6 +230,12 @@ class Search {
         `best: trial ${best[0]!.trial} (bertresnet train --config ${quoted(this.#folder.best)} trains it)`,
       );
   }
+}
+
+/** What trains a trial. It has no folder to keep adapters in: the run of the best configuration keeps its own. */
+async function trainedBy(values: TrainValues): Promise<TrainingOptions> {
+  const { lora, ...others } = await trainingOptionsOf(values);
+  return { ...others, ...(lora && { lora: { ...lora, keepAdapter: false } }) };
 }
 
 /** The figure of the best epoch, larger for better; null where there is none. */

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { InputError, checkSearch, messageOf } from '../index.js';
 import type { SearchSpace } from '../index.js';
 import { optionName } from './options.js';
+import { defined } from './trainOptions.js';
 import type { TrainValues } from './trainOptions.js';
 import { located, recordOf } from './trainTask.node.js';
 import { SearchFolder } from './tuneFolder.node.js';
@@ -25,7 +26,8 @@ export interface SearchTask {
 
 /** What may be given to a search that goes on. */
 const changeable: readonly (keyof TuneValues)[] = [
-  ...(['resume', 'out', 'budget', 'trials', 'json', 'backend', 'threads'] as const),
+  ...(['resume', 'out', 'budget', 'trials', 'json'] as const),
+  ...(['backend', 'executionProvider', 'threads'] as const),
 ];
 
 /** A search that is to begin. @throws InputError where its folder holds one, or it cannot be made */
@@ -79,12 +81,12 @@ export async function resumeSearch(
   }
   const { search, trials } = await new SearchFolder(folder).read();
   const { train: rows, ...fixed } = await located(search.command, folder);
-  const { backend, threads, budget = search.budget } = given;
+  const { backend, executionProvider, threads, budget = search.budget } = given;
   const settings = { ...search.settings, trials: given.trials ?? search.settings.trials };
   return {
     train: rows,
     folder,
-    fixed: { ...fixed, ...(backend && { backend }), ...(threads && { threads }) },
+    fixed: { ...fixed, ...defined({ backend, executionProvider, threads }) },
     search: { ...search, settings, budget },
     resumed: true,
     trials,

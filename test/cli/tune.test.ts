@@ -184,6 +184,20 @@ describe('tune', () => {
     expect(await found('kept')).toEqual(await found('whole'));
   });
 
+  it('keeps adapters of the run that it leads to, and of no trial', async () => {
+    const few = ['--trials', '1', '--max-epochs', '1'];
+    const { code, stderr } = await tune('adapted', [...few, '--lora', '2', '--keep-adapter']);
+    expect(code, stderr).toBe(0);
+    const best = JSON.parse(await readFile(path('adapted', 'best.json'), 'utf8')) as object;
+    expect(best).toMatchObject({ command: { lora: 2, keepAdapter: true } });
+  });
+
+  it('may go on with another engine', async () => {
+    const words = ['--resume', path('whole'), '--backend', 'cpu', '--threads', '1'];
+    const resumed = await bertresnet(['tune', ...words, '--execution-provider', 'cpu']);
+    expect(resumed.stderr).not.toContain('cannot be given');
+  });
+
   it('goes on with a folder that keeps no time', async () => {
     await tune('old', ['--budget', '0.001s']);
     const { budget: _, dropped: __, ...others } = await first('old');
