@@ -6,7 +6,7 @@ import { engineOptions, startEngine } from './engine.js';
 import { flag, integer, number } from './options.js';
 import { table } from './table.js';
 import { exitCodes } from './terminal.js';
-import { makeModel } from './trainModel.node.js';
+import { makeModel, requireTokenizer } from './trainModel.node.js';
 import { modelOptions, rowOptions, runOptions, trainingOptions } from './trainOptions.js';
 import { openRows } from './trainRows.js';
 import { cacheFolder, trainingOptionsOf } from './trainTask.node.js';
@@ -27,6 +27,7 @@ const options = {
 
 async function run({ positionals, options: given, terminal, signal }: Invocation<typeof options>) {
   const { min: minLearningRate, max: maxLearningRate, steps, json, ...values } = given;
+  requireTokenizer(values);
   const { train } = await openRows({ train: positionals[0]!, values }, terminal, 'find-lr');
   await startEngine(values, terminal);
   const model = await makeModel(values, train.labels);

@@ -9,7 +9,7 @@ import { loadModel, openRun, readRunJson } from './runFolder.node.js';
 import { plural } from './table.js';
 import { exitCodes } from './terminal.js';
 import type { Terminal } from './terminal.js';
-import { makeModel } from './trainModel.node.js';
+import { makeModel, requireTokenizer } from './trainModel.node.js';
 import { quoted, reportRun } from './trainReport.node.js';
 import { options } from './trainOptions.js';
 import { openRows } from './trainRows.js';
@@ -27,6 +27,7 @@ async function run({ positionals, options: given, terminal, signal }: Invocation
   const { train: csv, values } = await withConfig({ train: positionals[0], values: given });
   const task =
     values.resume === undefined ? await newTask(csv, values) : await resumedTask(csv, values);
+  requireTokenizer(task.values);
   const { train, validation } = await openRows(task, terminal);
   const backend = await startEngine(task.values, terminal);
   const model = await modelOf(task, train.labels);

@@ -48,6 +48,14 @@ export async function makeModel(
   return model;
 }
 
+/** @throws InputError where a text encoder of random weights has no tokenizer */
+export function requireTokenizer({ scratch, text, tokenizer }: TrainValues): void {
+  if (!scratch || tokenizer !== undefined || transformersModel(text) !== undefined) return;
+  throw new InputError(
+    'train: --scratch needs --tokenizer, a folder, hub id or vocab.txt: random weights bring no vocabulary',
+  );
+}
+
 type Parts = Pick<ModelOptions, 'text' | 'tokenizer' | 'image' | 'processor'>;
 
 /** The text encoder, and what makes tokens for it. */
@@ -67,13 +75,9 @@ async function textParts(values: TrainValues): Promise<Parts> {
       tokenizer: await BertTokenizer.fromPretrained(tokenizer ?? text),
     };
   }
-  if (tokenizer === undefined) {
-    throw new InputError(
-      'train: --scratch needs --tokenizer, a folder, hub id or vocab.txt: random weights bring no vocabulary',
-    );
-  }
+  requireTokenizer(values);
   const { text = 'bert-base-uncased' } = values;
-  const found = await BertTokenizer.fromPretrained(tokenizer);
+  const found = await BertTokenizer.fromPretrained(tokenizer!);
   return { text: await textGeometry(text, found, values), tokenizer: found };
 }
 

@@ -28,6 +28,7 @@ export async function openRows(
   const rows = await openCsv(train, values, { exclude });
   requireLabels(rows, command);
   describeRows(rows, terminal);
+  warnOfSingles(rows, terminal);
   if (val !== undefined)
     return { train: rows, validation: await openValidation(val, rows, values, terminal) };
   if (valFraction === 0) return { train: rows };
@@ -36,6 +37,16 @@ export async function openRows(
     `  ${plural(held!.size, 'row')} held out for validation, ${count(kept!.size)} to train on`,
   );
   return { train: kept!, validation: held };
+}
+
+/** A column of numbers or of names can be read as labels, and then most of them are of one row. */
+function warnOfSingles({ labels, labelCounts, roles }: CsvDataset, terminal: Terminal): void {
+  const once = labelCounts.filter((rows) => rows === 1).length;
+  if (once <= labels.length / 2) return;
+  terminal.say(
+    `warning: ${once} of ${labels.length} labels occur once; a classifier needs some rows of each, ` +
+      `is ${roles.label!} the right column?`,
+  );
 }
 
 async function openValidation(

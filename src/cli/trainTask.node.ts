@@ -58,14 +58,24 @@ function checked(stored: TrainValues, file: string): TrainValues {
   return Object.fromEntries(entries) as TrainValues;
 }
 
-/** A task for a new run. @throws InputError where there are no rows to train on */
+/** A task for a new run. @throws InputError where there are no rows to train on, or its folder holds a run */
 export async function newTask(train: string | undefined, values: TrainValues): Promise<TrainTask> {
   if (train === undefined) {
     throw new InputError(
       'train: CSV is missing (the rows to train on), or --resume RUN to go on with a run',
     );
   }
-  return { train, folder: values.out ?? (await freeFolder()), resume: false, values };
+  const folder = values.out ?? (await freeFolder());
+  if (!values.overwrite) await requireFree(folder);
+  return { train, folder, resume: false, values };
+}
+
+/** The trainer would refuse the folder as well, but only once the model is made. @throws InputError where it holds a run */
+async function requireFree(folder: string): Promise<void> {
+  if (!(await exists(join(folder, 'config.json')))) return;
+  throw new InputError(
+    `train: ${folder} holds a run; --resume goes on with it, --overwrite replaces it, or name another --out`,
+  );
 }
 
 /**

@@ -86,7 +86,23 @@ describe('train', () => {
   it('refuses a folder that holds a run', async () => {
     const { code, stderr } = await bertresnet(trainWords(workspace, 'run'));
     expect(code).toBe(2);
-    expect(stderr).toMatch(/must not hold a run yet/);
+    expect(stderr).toBe(
+      `bertresnet: train: ${path('run')} holds a run; --resume goes on with it, --overwrite replaces it, ` +
+        'or name another --out',
+    );
+  });
+
+  it('asks whether the column is the right one where most labels are of one row', async () => {
+    const labelled = (name: string): string[] => [
+      ...trainWords(workspace, `by-${name}`, 1),
+      ...['--label-column', name, '--val-fraction', '0.25'],
+    ];
+    const said = await bertresnet(without(labelled('id'), '--val'));
+    expect(said.stderr).toContain(
+      'warning: 24 of 24 labels occur once; a classifier needs some rows of each, is id the right column?',
+    );
+    const { stderr } = await bertresnet(without(labelled('label'), '--val'));
+    expect(stderr).not.toContain('occur once');
   });
 
   it('notices rows of validation that are trained on, and leaves them out when told to', async () => {
@@ -145,6 +161,7 @@ describe('train', () => {
     expect(stderr).toMatch(message);
     expect(stdout).toBe('');
     expect(code).toBe(2);
+    if (words.includes('--scratch')) expect(stderr).not.toContain('backend:');
     await expect(readdir(path('refused'))).rejects.toThrow();
   });
 });

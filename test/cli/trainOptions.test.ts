@@ -111,6 +111,8 @@ async function toldOf(line: string): Promise<Told> {
   for (const part of Object.keys(seen.told)) delete seen.told[part];
   const place = /--(out|resume) /.test(line) ? [] : ['--out', at('run')];
   const words = line === '' ? [] : line.split(' ');
+  const [, out = at('run')] = / ?--out (\S+)/.exec(line) ?? [];
+  if (!words.includes('--resume')) await rm(out, { recursive: true, force: true });
   const { code, stdout, stderr } = await bertresnet(['train', at('rows.csv'), ...place, ...words]);
   expect(code, stderr).toBe(0);
   const { ending, ...told } = seen.told;
@@ -355,7 +357,7 @@ describe('options of several numbers', () => {
       'train',
       at('rows.csv'),
       '--out',
-      at('run'),
+      at('refused'),
       ...words,
     ]);
     return { code, stderr };
