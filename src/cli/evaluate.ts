@@ -1,5 +1,12 @@
 import { answerRows, calibrate, createReport } from '../index.js';
-import type { BertResNetModel, CsvDataset, CsvOptions, EvaluateOptions, Mode } from '../index.js';
+import type {
+  BertResNetModel,
+  CsvDataset,
+  CsvOptions,
+  Dataset,
+  EvaluateOptions,
+  Mode,
+} from '../index.js';
 import { writeFileAtomic } from '../weights/files.node.js';
 import { defineCommand } from './command.js';
 import type { Invocation } from './command.js';
@@ -59,7 +66,10 @@ async function run({ positionals, options: given, terminal, signal }: Invocation
   await requirePlace(path, 'evaluate');
   const configuration = await readConfiguration(found);
   const history = await readHistory(found);
-  const train = given.noReport ? undefined : await trainedRows(found, configuration, terminal);
+  const known = toFit !== undefined || !given.noReport;
+  const trained = known ? await trainedRows(found, configuration, terminal) : undefined;
+  const train = given.noReport ? undefined : trained;
+  if (toFit !== undefined && trained !== undefined) warnOfTrained(toFit, trained, terminal);
   await startEngine(given, terminal);
   const maxLength = given.maxLength ?? (await readSettings(found)).maxLength;
   const how = { mode, batchSize, maxLength, signal };
@@ -92,6 +102,22 @@ async function openLabelled(
   requireLabels(rows, 'evaluate');
   describeRows(rows, terminal);
   return rows;
+}
+
+/** Temperatures of rows that were trained on are those of a model that knows its answers. */
+function warnOfTrained(rows: CsvDataset, trained: Dataset, terminal: Terminal): void {
+  const known = new Set(keysOf(trained));
+  const seen = keysOf(rows).filter((key) => known.has(key)).length;
+  if (seen === 0) return;
+  terminal.say(
+    `warning: the model was trained on ${seen} of the ${plural(rows.size, 'row')} of --calibrate, so its probabilities ` +
+      'will be too sure; give rows that it has not seen',
+  );
+}
+
+function keysOf(rows: Dataset): number[] {
+  const keys = Array.from({ length: rows.size }, (_, position) => rows.keyOf?.(position));
+  return keys.filter((key) => key !== undefined);
 }
 
 async function calibrateOn(

@@ -106,6 +106,19 @@ describe('--calibrate', () => {
     expect(after.heads['text']).not.toEqual(heads['text']);
   });
 
+  it('says where its rows were trained on', async () => {
+    const run = await copied('seen');
+    const warned = /warning: .*/.exec(
+      (await evaluate(run, 'val.csv', '--calibrate', path('train.csv'), '--no-report')).stderr,
+    );
+    expect(warned?.[0]).toBe(
+      `warning: the model was trained on ${24 - leftOut} of the 24 rows of --calibrate, ` +
+        'so its probabilities will be too sure; give rows that it has not seen',
+    );
+    const { stderr } = await evaluate(run, 'val.csv', '--calibrate', path('test.csv'));
+    expect(stderr).not.toContain('warning');
+  });
+
   it('changes a saved model in its place, whatever else lies there', async () => {
     await cp(path('run', 'model'), path('saved'), { recursive: true });
     const weights = await readFile(path('saved', 'model.safetensors'));
