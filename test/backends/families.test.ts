@@ -612,6 +612,42 @@ describeBackends(
   engineAndReference,
 );
 
+describeBackends(
+  'indices that are computed and lie outside are refused, whatever stands there',
+  () => {
+    const x = () => tf.tensor2d([1, 2, 3, 4, 5, 6], [2, 3]);
+    /** As many as batches, so that those of every kernel have the right shape. */
+    const computed = (...indices: number[]) =>
+      tf.add<tf.Tensor2D>(
+        tf.tensor2d(indices, [2, indices.length / 2], 'int32'),
+        tf.scalar(-9, 'int32'),
+      );
+    const gathers: Record<string, (indices: tf.Tensor2D) => tf.Tensor> = {
+      gather: (indices) => tf.gather(x(), indices, 1),
+      'gather along the first axis': (indices) => tf.gather(tf.transpose(x()), indices),
+      'gather of each batch': (indices) => tf.gather(x(), indices, 1, 1),
+      'gather of integers': (indices) => tf.gather(tf.cast(x(), 'int32'), indices, 1),
+      gatherND: (indices) => tf.gatherND(tf.reshape(x(), [3, 1, 2]), tf.reshape(indices, [-1, 1])),
+    };
+    describe.each(Object.entries(gathers))('by %s', (_, gather) => {
+      test.each([8, 6, 12, 5, 100, 1e9])('%i', async (bad) => {
+        const read = async () => {
+          const y = tf.tidy(() => gather(computed(bad, 11, 9, 10)));
+          await y.data().finally(() => y.dispose());
+        };
+        await expect(read()).rejects.toThrow();
+      });
+
+      test('while those within are taken', async () => {
+        const run = (indices: () => tf.Tensor2D) => take(tf.tidy(() => gather(indices())));
+        const known = await run(() => tf.tensor2d([0, 2, 1, 0], [2, 2], 'int32'));
+        expect(await run(() => computed(9, 11, 10, 9))).toEqual(known);
+      });
+    });
+  },
+  engineAndReference,
+);
+
 describe('the backend onnxruntime', () => {
   beforeAll(() => useBackend('onnxruntime'));
   afterAll(() => useBackend('cpu'));
@@ -708,6 +744,10 @@ describe('the backend onnxruntime', () => {
       );
       expect(() => tf.gather(tf.zeros([2, 3]), tf.tensor1d([2], 'int32'))).toThrow(
         'GatherV2: the index value 2 is not in [0, 1]',
+      );
+      const outside = tf.tensor2d([0, 2, 1, -1], [2, 2], 'int32');
+      expect(() => tf.gatherND(tf.zeros([2, 3]), outside)).toThrow(
+        'GatherNd: the indices must lie in shape [2,3], got -1',
       );
     });
   });

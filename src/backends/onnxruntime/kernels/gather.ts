@@ -1,21 +1,39 @@
 import { backend_util, util } from '@tensorflow/tfjs-core';
-import { emit, emitHost, sizeOf, Value } from '../graph.js';
+import { emit, emitHost, scalar, sizeOf, Value } from '../graph.js';
 import type { TypedArray } from '../graph.js';
-import { cast, reshape } from '../layout.js';
-import { add, numeric } from './elementwise.js';
+import { cast, elementwise, reshape } from '../layout.js';
+import { add, clip, numeric, where } from './elementwise.js';
 import type { Lowering, LoweringTable } from './lowering.js';
 
+/** An index that ONNX Runtime refuses, of whatever it is asked for. */
+const NOWHERE = scalar(2 ** 31 - 1, 'int32');
+
 /** Indices that are there are checked at once; of others ONNX Runtime complains when it meets them. */
-const GatherV2: Lowering<{ axis: number; batchDims?: number }> = (
-  { x, indices },
-  { axis, batchDims = 0 },
-) => {
+const GatherV2: Lowering<GatherAttributes> = ({ x, indices }, attributes) => {
+  const { axis, batchDims = 0 } = attributes;
   const at = util.parseAxisParam(axis, x!.shape as number[])[0]!;
   assertWithin(indices!, x!.shape[at]!);
   if (batchDims !== 0) return gatherByBatch(x!, indices!, at, batchDims);
-  const shape = [...x!.shape.slice(0, at), ...indices!.shape, ...x!.shape.slice(at + 1)];
-  return emit('Gather', [x, indices], { shape, dtype: x!.dtype }, { axis: at });
+  return gather(x!, notFromTheEnd(indices!), at);
 };
+
+export interface GatherAttributes {
+  readonly axis: number;
+  readonly batchDims?: number;
+}
+
+/** The parts of a value at these indices along an axis. */
+export function gather(x: Value, indices: Value, axis: number): Value {
+  const shape = [...x.shape.slice(0, axis), ...indices.shape, ...x.shape.slice(axis + 1)];
+  return emit('Gather', [x, indices], { shape, dtype: x.dtype }, { axis });
+}
+
+/** Indices of which none is negative: those ONNX counts from the end. What is there has been checked. */
+function notFromTheEnd(indices: Value): Value {
+  if (indices.buffer !== undefined) return indices;
+  const counts = elementwise('GreaterOrEqual', [indices, scalar(0, 'int32')], 'bool');
+  return where(counts, indices, NOWHERE, 'int32');
+}
 
 function assertWithin({ buffer }: Value, size: number): void {
   const outside = (buffer as TypedArray | undefined)?.find((index) => index < 0 || index >= size);
@@ -36,23 +54,36 @@ function gatherByBatch(x: Value, indices: Value, axis: number, batchDims: number
     );
   const first = Int32Array.from({ length: batchSize * outerSize }, (_, i) => i * dimSize);
   const rows = reshape(x, [batchSize * outerSize * dimSize, sliceSize]);
-  const numbers = add(
-    Value.of(first, [batchSize, outerSize, 1], 'int32'),
-    reshape(cast(indices, 'int32'), [batchSize, 1, sizeOf(indices.shape) / batchSize]),
-  );
-  const shape = [...numbers.shape, sliceSize];
-  return reshape(
-    emit('Gather', [rows, numbers], { shape, dtype: x.dtype }, { axis: 0 }),
-    outputShape,
-  );
+  const own = reshape(cast(indices, 'int32'), [batchSize, 1, sizeOf(indices.shape) / batchSize]);
+  const numbers = add(Value.of(first, [batchSize, outerSize, 1], 'int32'), own);
+  return reshape(gather(rows, unlessOutside(own, dimSize, numbers), 0), outputShape);
+}
+
+/** What is made of indices, and nowhere where they lie outside: another batch may begin there. */
+function unlessOutside(indices: Value, size: number, made: Value): Value {
+  if (indices.buffer !== undefined) return made;
+  const inside = elementwise('Equal', [indices, clip(indices, 0, size - 1)], 'bool');
+  return where(inside, made, NOWHERE, 'int32');
 }
 
 const GatherNd: Lowering = ({ params, indices }) => {
   backend_util.prepareAndValidate(params as never, indices as never);
   const depth = indices!.shape.at(-1)!;
+  assertWithinEach(indices!, params!.shape.slice(0, depth));
   const shape = [...indices!.shape.slice(0, -1), ...params!.shape.slice(depth)];
-  return emit('GatherND', [params, cast(indices!, 'int64')], { shape, dtype: params!.dtype });
+  const numbers = cast(notFromTheEnd(indices!), 'int64');
+  return emit('GatherND', [params, numbers], { shape, dtype: params!.dtype });
 };
+
+function assertWithinEach({ buffer }: Value, sizes: readonly number[]): void {
+  const depth = sizes.length;
+  const isOutside = (index: number, i: number) => index < 0 || index >= sizes[i % depth]!;
+  const outside = (buffer as TypedArray | undefined)?.find(isOutside);
+  util.assert(
+    outside === undefined,
+    () => `GatherNd: the indices must lie in shape [${sizes}], got ${outside}`,
+  );
+}
 
 /**
  * Adds rows up by their id; ids outside 0 ... numSegments - 1 are left out. It is the gradient of an embedding.

@@ -1,3 +1,4 @@
+import { util } from '@tensorflow/tfjs-core';
 import { emit } from '../graph.js';
 import type { Value } from '../graph.js';
 import { elementwise, transpose, TO_OIHW } from '../layout.js';
@@ -5,6 +6,8 @@ import { batchNormalization } from './batchNorm.js';
 import { convInfo, fromNchw, toNchw, windowAttributes } from './convolution.js';
 import type { ConvAttributes } from './convolution.js';
 import { add, numeric } from './elementwise.js';
+import { gather } from './gather.js';
+import type { GatherAttributes } from './gather.js';
 import { kernelNames, lowerings } from './index.js';
 import type { Lowering, LoweringTable } from './lowering.js';
 import { batchMatMul, finish, matMul } from './matrix.js';
@@ -68,6 +71,14 @@ function withBias(product: Value, bias: Value): Value | undefined {
 const Gelu: Lowering<{ approximate: 'none' | 'tanh' }> = ({ x }, { approximate }) =>
   elementwise('Gelu', [x], 'float32', { approximate });
 
+/** What a tokenizer makes is no index from the end, which would have to be looked for. */
+const GatherV2: Lowering<GatherAttributes> = (inputs, attributes) => {
+  const { x, indices } = inputs;
+  if (attributes.batchDims) return lowerings['GatherV2']!(inputs, attributes as never);
+  const [axis] = util.parseAxisParam(attributes.axis, x!.shape as number[]);
+  return gather(x!, indices!, axis!);
+};
+
 /** How each kernel becomes standard ONNX; an operator of this library that is not here is composed of others. */
 export function portableLowerings(): LoweringTable {
   const official = kernelNames().filter((name) => name in lowerings);
@@ -78,6 +89,7 @@ export function portableLowerings(): LoweringTable {
     BatchNormInference: batchNormalization,
     Conv2D,
     FusedConv2D,
+    GatherV2,
     Gelu,
     LayerNorm: lowerings['LayerNorm']!,
     _FusedMatMul: FusedMatMul,
