@@ -20,7 +20,7 @@ export interface AdamWOptions {
   readonly beta1?: number;
   /** Decay of the second moment; default 0.999. */
   readonly beta2?: number;
-  /** Added to the denominator, which is 0 where no gradient has been; above 0, default 1e-8. */
+  /** Added to the denominator; default 1e-8. With 0, as in PyTorch, an element that never had a gradient becomes NaN. */
   readonly epsilon?: number;
   /** Whether a variable is decayed; default: every one. */
   readonly decays?: (name: string, variable: tf.Variable) => boolean;
@@ -93,7 +93,7 @@ export class AdamW extends tf.Optimizer {
     this.weightDecay = atLeastZero('weightDecay', options.weightDecay ?? 0.01);
     this.beta1 = fraction('beta1', options.beta1 ?? 0.9);
     this.beta2 = fraction('beta2', options.beta2 ?? 0.999);
-    this.epsilon = aboveZero('epsilon', options.epsilon ?? 1e-8);
+    this.epsilon = atLeastZero('epsilon', options.epsilon ?? 1e-8);
     this.#decays = options.decays ?? (() => true);
     this.#rates = options.rates ?? (() => 1);
   }
@@ -293,11 +293,6 @@ function composeAdamW(
 function atLeastZero(name: string, value: number): number {
   if (Number.isFinite(value) && value >= 0) return value;
   throw new InputError(`adamw: ${name} must be a number of at least 0, got ${value}`);
-}
-
-function aboveZero(name: string, value: number): number {
-  if (Number.isFinite(value) && value > 0) return value;
-  throw new InputError(`adamw: ${name} must be a number above 0, got ${value}`);
 }
 
 function fraction(name: string, value: number): number {
