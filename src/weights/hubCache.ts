@@ -60,7 +60,14 @@ export class HubCache {
     return holdsAny(this.#model, commit);
   }
 
-  /** A file that is here. */
+  /** Whether a file is here. */
+  async has(commit: string, name: string): Promise<boolean> {
+    const file = await this.find(commit, name);
+    await file?.close();
+    return file !== undefined;
+  }
+
+  /** A file that is here; whoever asks for it closes it. */
   find(commit: string, name: string): Promise<ByteSource | undefined> {
     return findBlob(this.#model, commit, name);
   }

@@ -127,8 +127,7 @@ async function openCached({
   }
   return {
     source,
-    has: async (name) =>
-      (await cache.find(commit, name)) !== undefined || (listing?.has(name) ?? false),
+    has: async (name) => (await cache.has(commit, name)) || (listing?.has(name) ?? false),
     open: async (name) => {
       const cached = await cache.find(commit, name);
       if (cached !== undefined) return cached;

@@ -108,8 +108,19 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   vi.unstubAllEnvs();
+  expect(await openFilesIn(cacheDir), 'files left open').toEqual([]);
   await rm(cacheDir, { recursive: true });
 });
+
+/** The files of a folder that this process has open, where the system tells. */
+async function openFilesIn(folder: string): Promise<string[]> {
+  const descriptors = '/proc/self/fd';
+  const numbers = process.platform === 'linux' ? await readdir(descriptors) : [];
+  const paths = await Promise.all(
+    numbers.map((number) => readlink(join(descriptors, number)).catch(() => '')),
+  );
+  return paths.filter((path) => path.startsWith(folder));
+}
 
 const online = (options: PretrainedOptions = {}): Promise<PretrainedFiles> =>
   openPretrained('owner/name', { cacheDir, fetch: hub.fetch, ...options });
