@@ -9,7 +9,6 @@ import { KeySet } from './csvHash.js';
 import type { CsvImages } from './csvImages.js';
 import type { RowIndex } from './csvIndex.js';
 import type { CsvLocation, OpenedCsv } from './csvTree.js';
-import type { ScannedRecord } from './csvPlace.js';
 import { placeOf, RowCollector, rowKey } from './csvRows.js';
 import type { BadRowPolicy, Dataset, Example, Part } from './example.js';
 
@@ -136,7 +135,7 @@ export class CsvDataset implements Dataset {
       exclude: await excludedKeys(opened, roles, options),
       images,
     });
-    const hash = sha256().update(await file.scan((record) => visit(rows, record)));
+    const hash = sha256().update(await file.scan((record) => rows.visit(record)));
     rows.finish();
     hash.update(JSON.stringify([roles, rows.labels]));
     for (const part of rows.index.identity()) hash.update(part);
@@ -224,18 +223,6 @@ async function excludedKeys(
     });
   }
   return keys;
-}
-
-/** Judges a row. @throws InputError for one that is bad, with what else may become of it where nothing is advised */
-function visit(rows: RowCollector, record: ScannedRecord): void {
-  try {
-    rows.visit(record);
-  } catch (error) {
-    if (!(error instanceof InputError) || error.message.includes('; ')) throw error;
-    throw new InputError(
-      `${error.message}; onBadRow (--bad-rows) says what else may become of such rows`,
-    );
-  }
 }
 
 function countLabels(index: RowIndex, count: number): number[] {

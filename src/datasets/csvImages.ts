@@ -7,6 +7,8 @@ import type { ImageSource } from './example.js';
 export interface ImageProblem {
   readonly reason: string;
   readonly detail: string;
+  /** What to do about it, where that is known. */
+  readonly advice?: string;
 }
 
 /** The pictures that the cells of a CSV file name. */
@@ -91,6 +93,7 @@ export function unusable(detail: string): ImageProblem {
 export function outside(detail: string): ImageProblem {
   return {
     reason: 'image outside',
-    detail: `${detail}; pass allowOutside (--allow-outside) if that is meant`,
+    detail,
+    advice: 'pass allowOutside (--allow-outside) if that is meant',
   };
 }

@@ -1,5 +1,6 @@
 import { InputError } from '../errors.js';
-import { didYouMean, listed, quoted } from './csvColumns.js';
+import { nearest } from '../nearest.js';
+import { listed, quoted } from './csvColumns.js';
 import type { Roles } from './csvColumns.js';
 import { hashStrings } from './csvHash.js';
 import type { KeySet } from './csvHash.js';
@@ -29,7 +30,11 @@ interface Problem {
   /** What rows are counted by. */
   readonly reason: string;
   readonly detail: string;
+  /** What to do about it; otherwise another policy may help. */
+  readonly advice?: string;
 }
+
+const otherPolicies = 'onBadRow (--bad-rows) says what else may become of such rows';
 
 /** Judges the records of a file as they stream past, and indexes those that are used. */
 export class RowCollector {
@@ -129,7 +134,8 @@ export class RowCollector {
     return {
       column: columns[column],
       reason: 'invalid UTF-8',
-      detail: `${quoted(cells[column]!)} is not valid UTF-8; save the file as UTF-8`,
+      detail: `${quoted(cells[column]!)} is not valid UTF-8`,
+      advice: 'save the file as UTF-8',
     };
   }
 
@@ -142,6 +148,7 @@ export class RowCollector {
         part: 'image',
         reason: problem.reason,
         detail: `${quoted(cell)} ${problem.detail}`,
+        advice: problem.advice,
       }
     );
   }
@@ -151,14 +158,20 @@ export class RowCollector {
     if (label === undefined) return undefined;
     const otherwise = 'pass label: null where rows need none';
     if (label === '')
-      return { part: 'label', reason: 'empty label', detail: `the cell is empty; ${otherwise}` };
+      return {
+        part: 'label',
+        reason: 'empty label',
+        detail: 'the cell is empty',
+        advice: otherwise,
+      };
     const { labels } = this.#rules;
     if (!labels || this.#labels.has(label)) return undefined;
-    const detail = `unknown label ${quoted(label)}; known are ${listed(labels)}`;
+    const near = nearest(label, labels);
     return {
       part: 'label',
       reason: 'unknown label',
-      detail: detail + (didYouMean(label, labels) || `; ${otherwise}`),
+      detail: `unknown label ${quoted(label)}; known are ${listed(labels)}`,
+      advice: near === undefined ? otherwise : `did you mean ${quoted(near)}?`,
     };
   }
 
@@ -173,7 +186,10 @@ export class RowCollector {
   }
 
   #drop(record: ScannedRecord, problems: readonly Problem[]): void {
-    if (this.#rules.policy === 'error') throw new InputError(this.#message(record, problems[0]!));
+    if (this.#rules.policy === 'error') {
+      const [problem] = problems as [Problem];
+      throw new InputError(`${this.#message(record, problem)}; ${problem.advice ?? otherPolicies}`);
+    }
     this.#count(problems);
     this.skipped++;
   }
