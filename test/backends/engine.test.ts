@@ -2,8 +2,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import * as tf from '@tensorflow/tfjs-core';
 import fc from 'fast-check';
 import { registerOnnxRuntime } from '../../src/backends/onnxruntime/index.js';
-import type { OnnxRuntimeBackend } from '../../src/backends/onnxruntime/backend.js';
-import { Value, emit, scalar } from '../../src/backends/onnxruntime/graph.js';
+import { OnnxRuntimeBackend } from '../../src/backends/onnxruntime/backend.js';
+import { Value, beginSegment, emit, scalar } from '../../src/backends/onnxruntime/graph.js';
 import {
   broadcastShape,
   transpose,
@@ -13,6 +13,7 @@ import { plan } from '../../src/backends/onnxruntime/plan.js';
 import { printProgram } from '../../src/backends/onnxruntime/program.js';
 import { PromiseCache } from '../../src/backends/onnxruntime/cache.js';
 import { useBackend } from '../../src/backends/select.js';
+import { AdamW } from '../../src/training/optimizer.js';
 import { expectClose, take } from '../backends.js';
 
 let backend: OnnxRuntimeBackend;
@@ -148,6 +149,98 @@ describe('lazy evaluation', () => {
     await expect(late.data()).rejects.toThrow('could not be computed');
     expect(Array.from(await fine.data())).toEqual([2, 3, 4, 5]);
     tf.dispose([table, bad, worse, fine, late]);
+  });
+
+  describe.each(['data', 'dataSync'] as const)('a failure within a computation, by %s', (read) => {
+    const valuesOf = async (tensor: tf.Tensor) => Array.from(await tensor[read]());
+    const out = () => tf.neg(tf.tensor1d([-7], 'int32')); // of range, which only its value tells
+    const failures: Record<string, () => tf.Tensor> = {
+      'of an operator': () => tf.gather(tf.tensor1d([1, 2]), out()),
+      'of work on the host': () => tf.scatterND(tf.reshape(out(), [1, 1]), tf.tensor1d([1]), [2]),
+      'of what cannot be compiled': () => {
+        const values = [tf.tensor1d([1]), tf.tensor1d([1], 'int32')].map((x) => backend.lookUp(x));
+        return tf
+          .engine()
+          .makeTensorFromTensorInfo(
+            backend.toTensorInfo(
+              emit('Concat', values, { shape: [2], dtype: 'float32' }, { axis: 0 }),
+            ),
+          );
+      },
+    };
+
+    test.each(Object.keys(failures))(
+      '%s spares a training step that is recorded with it',
+      async (name) => {
+        const weight = tf.variable(tf.tensor1d([1, 2]));
+        const optimizer = new AdamW({ learningRate: 0.5, weightDecay: 0 });
+        const early = tf.tidy(failures[name]!);
+        const loss = tf.tidy(() => {
+          const { value, grads } = tf.variableGrads(() => tf.sum(tf.square(weight)));
+          optimizer.applyGradients(grads);
+          return value;
+        });
+        const [late, sum] = [tf.tidy(failures[name]!), tf.tidy(() => tf.add(weight, early))];
+        const after = tf.tidy(() =>
+          tf.exp(tf.unsortedSegmentSum(weight, tf.tensor1d([0, 0], 'int32'), 1)),
+        );
+        expect(await valuesOf(loss)).toEqual([5]);
+        expectClose(await valuesOf(weight), [0.5, 1.5]);
+        expectClose(await valuesOf(after), [Math.exp(2)]);
+        for (const broken of [early, late, sum])
+          await expect(valuesOf(broken)).rejects.toThrow(
+            'onnxruntime: a graph could not be computed',
+          );
+        expect(backend.pendingCount).toBe(0);
+
+        const next = tf.tidy(() => tf.sum(weight));
+        expectClose(await valuesOf(next), [2]);
+        optimizer.dispose();
+        tf.dispose([weight, loss, early, late, sum, after, next]);
+      },
+    );
+
+    test('spares what is recorded before and behind a barrier', async () => {
+      const x = tf.tensor1d([1, 2]);
+      const first = tf.tidy(() => tf.add(x, 1));
+      beginSegment();
+      const [bad, second] = [tf.tidy(failures['of an operator']!), tf.tidy(() => tf.mul(first, x))];
+      beginSegment();
+      const [worse, third] = [
+        tf.tidy(() => tf.add(bad, second)),
+        tf.tidy(() => tf.sub(second, first)),
+      ];
+      await expect(valuesOf(worse)).rejects.toThrow('out of data bounds');
+      expect(await valuesOf(third)).toEqual([0, 3]);
+      expect(await valuesOf(second)).toEqual([2, 6]);
+      await expect(valuesOf(bad)).rejects.toThrow('out of data bounds');
+      tf.dispose([x, first, bad, second, worse, third]);
+    });
+  });
+
+  test.each([
+    ['memory', "while running Neg node. Name:'v0' Status Message: Failed to allocate memory"],
+    ['an unknown node', "while running Neg node. Name:'v9_nchwc' Status Message: no"],
+  ])('where %s is at fault, all fails, and nothing is tried again', async (_, message) => {
+    let runs = 0;
+    const run = () => {
+      runs++;
+      return Promise.reject(new Error(message));
+    };
+    const compile = () => Promise.resolve({ run, release: () => Promise.resolve() });
+    const broken = new OnnxRuntimeBackend({
+      executionProvider: undefined,
+      configure: () => undefined,
+      load: () => Promise.resolve({ name: 'broken', compile, open: compile }),
+      loadSync: () => undefined,
+    });
+    const infos = [1, 2].map((n) => {
+      const value = Value.of(Float32Array.of(n), [1], 'float32');
+      return broken.toTensorInfo(emit('Neg', [value], value));
+    });
+    for (const { dataId } of infos)
+      await expect(broken.read(dataId)).rejects.toThrow(`could not be computed: ${message}`);
+    expect(runs).toBe(1);
   });
 
   test('a kernel that is missing says so, and what to do', () => {

@@ -239,6 +239,17 @@ const cases: Case[] = [
     compute: (a, b) => tf.concat([a!, b!], -1),
   },
   {
+    name: 'concat of several types, whose first is that of the result',
+    shapes: [[2, 3]],
+    compute: (x) => {
+      const whole = tf.cast(tf.mul(x!, 3), 'int32');
+      const isMore = tf.greater(x!, 0);
+      const ofFirst = tf.concat([whole, x!, isMore]);
+      return tf.concat([x!, ofFirst, isMore], 0);
+    },
+    gradient: false,
+  },
+  {
     name: 'concat with nothing',
     shapes: [
       [2, 3],

@@ -99,7 +99,11 @@ describe('Execution.memoryOf', () => {
     });
     const steps = plan(roots).filter((step) => step.kind === 'program');
     expect(steps).toHaveLength(count);
-    return new Execution(steps, () => false).memoryOf(steps[0]!.program);
+    return new Execution(
+      steps,
+      () => false,
+      () => [],
+    ).memoryOf(steps[0]!.program);
   };
 
   it('has a program keep its memory where it does most of the work', () => {

@@ -11,9 +11,9 @@ import { Executor } from './executor.js';
 import { Value, sizeOf } from './graph.js';
 import type { DType, TypedArray } from './graph.js';
 import { cast, reshape } from './layout.js';
-import { plan } from './plan.js';
+import { fail, plan, withoutBroken } from './plan.js';
 import { residence } from './simd/memory.js';
-import type { Step } from './plan.js';
+import type { Replan, Step } from './plan.js';
 import type { RuntimeLoader } from './runtime.js';
 
 interface TensorData {
@@ -244,7 +244,10 @@ export class OnnxRuntimeBackend extends KernelBackend {
   #end(roots: readonly Value[], error?: unknown): void {
     if (this.#computing !== roots) return; // a read within a call came first
     this.#computing = undefined;
-    if (error !== undefined) fail(roots, error);
+    if (error !== undefined) {
+      const failure = failureOf(error);
+      for (const root of roots) if (root.buffer === undefined) root.error ??= failure;
+    }
     for (const root of roots) this.#settle(root);
   }
 
@@ -252,7 +255,7 @@ export class OnnxRuntimeBackend extends KernelBackend {
     await this.executor.runtime();
     const roots = this.#begin();
     try {
-      await this.executor.execute(this.#plan(roots));
+      await this.executor.execute(this.#plan(roots), this.#replan(roots));
       this.#end(roots);
     } catch (error) {
       this.#end(roots, error);
@@ -265,7 +268,7 @@ export class OnnxRuntimeBackend extends KernelBackend {
       this.#endSync(this.#computing, () => this.executor.finishSync());
     }
     const roots = this.#begin();
-    this.#endSync(roots, () => this.executor.executeSync(this.#plan(roots)));
+    this.#endSync(roots, () => this.executor.executeSync(this.#plan(roots), this.#replan(roots)));
   }
 
   #endSync(roots: readonly Value[], compute: () => void): void {
@@ -298,9 +301,16 @@ export class OnnxRuntimeBackend extends KernelBackend {
 
   #plan(roots: readonly Value[]): Step[] {
     const started = performance.now();
-    const steps = planWithoutBroken(roots);
+    const steps = planWhole(roots);
     this.executor.stats.planTime += performance.now() - started;
     return steps;
+  }
+
+  #replan(roots: readonly Value[]): Replan {
+    return (failed, error, isHeld) => {
+      fail(failed, failureOf(error));
+      return plan(withoutBroken(roots), isHeld);
+    };
   }
 
   /** Lets go of the graph behind a value that has its bytes or its error. */
@@ -313,31 +323,17 @@ export class OnnxRuntimeBackend extends KernelBackend {
   }
 }
 
-function fail(roots: readonly Value[], error: unknown): void {
-  const message = `onnxruntime: a graph could not be computed: ${messageOf(error)}`;
-  const failure = new Error(message, { cause: error });
-  for (const root of roots) if (root.buffer === undefined) root.error ??= failure;
-}
+const failureOf = (error: unknown): Error =>
+  new Error(`onnxruntime: a graph could not be computed: ${messageOf(error)}`, { cause: error });
 
 const isUnsettled = (value: Value): boolean => value.running || value.buffer === undefined;
 
-/** A failure before does not stop the values beside those that lead to it. */
-function planWithoutBroken(roots: readonly Value[]): Step[] {
+/** A failure before, which is seldom, does not stop the values beside those that lead to it. */
+function planWhole(roots: readonly Value[]): Step[] {
   try {
     return plan(roots);
   } catch {
-    return plan(roots.filter((root) => !isBroken(root)));
-  }
-}
-
-/** Marks a value that leads to one that failed. */
-function isBroken(value: Value): boolean {
-  try {
-    plan([value]);
-    return false;
-  } catch (error) {
-    value.error = error as Error;
-    return true;
+    return plan(withoutBroken(roots));
   }
 }
 

@@ -1,40 +1,46 @@
 import type { BackendValues } from '@tensorflow/tfjs-core';
-import type { HostNode, Value } from './graph.js';
-import type { Step } from './plan.js';
+import type { HostNode, Node, Value } from './graph.js';
+import type { Replan, Step } from './plan.js';
 import type { Program } from './program.js';
 import type { MemoryUse } from './runtime.js';
 import { byteLength, workingSet } from './workingSet.js';
 
 /** A plan on its way. Whoever comes next goes on where the one before has stopped, which then finds nothing to do. */
 export class Execution {
+  #steps: readonly Step[] = [];
   #next = 0;
-  readonly #free: ReadonlyMap<Step, readonly boolean[]>;
+  /** The plan before anything of it failed. */
+  readonly #whole: readonly Step[];
+  readonly #free: ReadonlyMap<HostNode, readonly boolean[]>;
   /** What is made for work on the host alone, and that work. */
   readonly #readers = new Map<Value, HostNode>();
 
   /**
-   * @param isHeld whether a tensor holds these bytes. What one holds now may be read by what is recorded before its
-   * turn comes, even if it is let go of by then: nothing may write over it.
+   * @param whole what one holds now may be read by what is recorded before its turn comes, even if it is let go of by
+   * then: nothing may write over it, or release it, that would not have done so from the start.
+   * @param isHeld whether a tensor holds these bytes.
+   * @param replan asked where a node fails.
    */
   constructor(
-    private readonly steps: readonly Step[],
+    whole: readonly Step[],
     isHeld: (buffer: BackendValues) => boolean,
+    private readonly replan: Replan,
   ) {
+    const isFree = ({ holders, buffer }: Value): boolean =>
+      holders === 0 && (buffer === undefined || !isHeld(buffer));
     this.#free = new Map(
-      steps.flatMap((step) =>
-        step.kind === 'program'
-          ? []
-          : [
-              [
-                step,
-                step.node.inputs.map(
-                  ({ holders, buffer }) =>
-                    holders === 0 && (buffer === undefined || !isHeld(buffer)),
-                ),
-              ],
-            ],
+      whole.flatMap((step) =>
+        step.kind === 'program' ? [] : [[step.node, step.node.inputs.map(isFree)]],
       ),
     );
+    this.#whole = whole;
+    this.#begin(whole);
+  }
+
+  #begin(steps: readonly Step[]): void {
+    this.#steps = steps;
+    this.#next = 0;
+    this.#readers.clear();
     for (const step of steps) {
       if (step.kind !== 'host') continue;
       for (const value of step.releases) this.#readers.set(value, step.node);
@@ -53,7 +59,7 @@ export class Execution {
   memoryOf(program: Program): MemoryUse {
     const own = workingSet(program);
     let [all, most, outputs] = [0, 0, 0];
-    for (const step of this.steps) {
+    for (const step of this.#steps) {
       if (step.kind === 'host') continue;
       const works = workingSet(step.program);
       all += works;
@@ -65,12 +71,12 @@ export class Execution {
 
   /** What is to be done now; undefined at the end. */
   get step(): Step | undefined {
-    return this.steps[this.#next];
+    return this.#steps[this.#next];
   }
 
   /** For each input of work on the host, whether no tensor held it from the start. */
-  free(step: Step): readonly boolean[] {
-    return this.#free.get(step)!;
+  free(node: HostNode): readonly boolean[] {
+    return this.#free.get(node)!;
   }
 
   /** Goes on behind a step that was done. */
@@ -78,8 +84,14 @@ export class Execution {
     this.#next++;
   }
 
+  /** Goes on with what does not need a node of this step, which failed. */
+  goOnWithout(node: Node, error: unknown): void {
+    const releasable = new Set(this.#whole.flatMap(({ releases }) => releases));
+    this.#begin(this.replan(node, error, (value) => !releasable.has(value)));
+  }
+
   /** Gives up. */
   stop(): void {
-    this.#next = this.steps.length;
+    this.#next = this.#steps.length;
   }
 }

@@ -1,14 +1,15 @@
 import { util } from '@tensorflow/tfjs-core';
 import type { BackendValues } from '@tensorflow/tfjs-core';
+import { messageOf } from '../../errors.js';
 import { nextTurn } from '../../eventLoop.node.js';
 import { PromiseCache } from './cache.js';
 import { discard } from './discard.js';
 import { Execution } from './execution.js';
 import { sizeOf } from './graph.js';
-import type { DType, TypedArray, Value } from './graph.js';
+import type { DType, Node, TypedArray, Value } from './graph.js';
 import type { ExecutionObserver } from './observer.js';
 import { toOnnx } from './onnx.js';
-import type { HostStep, Step } from './plan.js';
+import type { HostStep, Replan, Step } from './plan.js';
 import type { Program } from './program.js';
 import type { ProgramStep } from './programStep.js';
 import type { Executable, Feed, Runtime, RuntimeLoader } from './runtime.js';
@@ -86,14 +87,22 @@ export class Executor {
     return this.#runtime;
   }
 
-  /** Runs steps in order and gives their values the bytes. `finishSync` may come in between. */
-  async execute(steps: readonly Step[]): Promise<void> {
-    const execution = new Execution(steps, this.isHeld);
+  /**
+   * Runs steps in order and gives their values the bytes. `finishSync` may come in between.
+   *
+   * @throws what failed, where no single node can be left out.
+   */
+  async execute(steps: readonly Step[], replan: Replan): Promise<void> {
+    const execution = new Execution(steps, this.isHeld, replan);
     this.#execution = execution;
     const runtime = await this.runtime();
     for (let step = execution.step; step !== undefined; step = execution.step) {
-      if (step.kind === 'host') this.#runOnHost(execution, step);
-      else await this.#run(runtime, execution, step);
+      try {
+        if (step.kind === 'host') this.#runOnHost(execution, step);
+        else await this.#run(runtime, execution, step);
+      } catch (error) {
+        this.#goOn(execution, step, error);
+      }
     }
     if (this.#execution === execution) this.#finish();
   }
@@ -103,13 +112,25 @@ export class Executor {
     const execution = this.#execution!;
     try {
       for (let step = execution.step; step !== undefined; step = execution.step) {
-        if (step.kind === 'host') this.#runOnHost(execution, step);
-        else this.#runSync(this.#loaded!, execution, step);
+        try {
+          if (step.kind === 'host') this.#runOnHost(execution, step);
+          else this.#runSync(this.#loaded!, execution, step);
+        } catch (error) {
+          this.#goOn(execution, step, error);
+        }
       }
     } finally {
       execution.stop();
       this.#finish();
     }
+  }
+
+  /** Goes on with what does not need the node that failed; throws where it is not known which did. */
+  #goOn(execution: Execution, step: Step, error: unknown): void {
+    if (execution.step !== step) return; // a read within a call came first, and met it
+    const node = step.kind === 'host' ? step.node : culprit(step, error);
+    if (node === undefined) throw error;
+    execution.goOnWithout(node, error);
   }
 
   #finish(): void {
@@ -129,8 +150,8 @@ export class Executor {
   }
 
   /** The same within the call, after `prepareSync`. */
-  executeSync(steps: readonly Step[]): void {
-    this.#execution = new Execution(steps, this.isHeld);
+  executeSync(steps: readonly Step[], replan: Replan): void {
+    this.#execution = new Execution(steps, this.isHeld, replan);
     this.finishSync();
   }
 
@@ -219,7 +240,7 @@ export class Executor {
   #runOnHost(execution: Execution, step: HostStep): void {
     const started = performance.now();
     const { node, last } = step;
-    const free = execution.free(step);
+    const free = execution.free(node);
     const spent = node.inputs.map((input, i) => last[i]! && free[i]! && input.owned);
     const place = (output: number) => execution.placeOf(node.outputs[output]!);
     const outputs = node.compute(node.inputs.map(bytesOf), spent, place);
@@ -231,6 +252,17 @@ export class Executor {
     release(step);
     execution.advance();
   }
+}
+
+/**
+ * The node that ONNX Runtime says has failed. Where memory has run out, it is not that node's fault, and the next one would
+ * fail as well.
+ */
+function culprit(step: ProgramStep, error: unknown): Node | undefined {
+  const message = messageOf(error);
+  if (/alloc/i.test(message)) return undefined;
+  const named = /\bName:'(\w+)'|\bnode \((\w+)\)/i.exec(message);
+  return named === null ? undefined : step.operatorOf((named[1] ?? named[2])!);
 }
 
 const namesOf = ({ outputs }: Program): string[] => outputs.map(({ name }) => name);

@@ -15,11 +15,21 @@ export interface HostStep {
 /** One step of a plan. */
 export type Step = ProgramStep | HostStep;
 
+/** Plans what is left without what needs a node that failed; what is held must not be released. */
+export type Replan = (
+  failed: Node,
+  error: unknown,
+  isHeld: (value: Value) => boolean,
+) => readonly Step[];
+
 /**
  * The steps that compute `roots`, in order. Segments, and within them work on the host, cut the graph in levels: all
  * operators of one level form one program, and a value that a later level or the host reads is an output of its level.
+ *
+ * @param isHeld whether somebody may still read a value when no step does.
+ * @throws the error of what they need and could not be computed; see `withoutBroken`.
  */
-export function plan(roots: readonly Value[]): Step[] {
+export function plan(roots: readonly Value[], isHeld = hasHolders): Step[] {
   const order = topologicalOrder(roots);
   assignLevels(order);
   const needed = neededAcrossLevels(order, roots);
@@ -43,7 +53,7 @@ export function plan(roots: readonly Value[]): Step[] {
       steps.push({ kind: 'host', node, last, releases: [] });
     }
   }
-  release(steps, roots);
+  release(steps, new Set(roots), isHeld);
   return steps;
 }
 
@@ -58,16 +68,21 @@ function byLevel(order: readonly Node[]): [number, Node[]][] {
   return [...groups].toSorted(([a], [b]) => a - b);
 }
 
-/** Has each value released by the last step that touches it, unless a tensor holds it. */
-function release(steps: readonly Step[], roots: readonly Value[]): void {
-  const kept = new Set<Value>(roots);
+const hasHolders = ({ holders }: Value): boolean => holders > 0;
+
+/** Has each value that is neither kept nor held released by the last step that touches it. */
+function release(
+  steps: readonly Step[],
+  kept: Set<Value>,
+  isHeld: (value: Value) => boolean,
+): void {
   for (const step of steps.toReversed()) {
     const touched =
       step.kind === 'program'
         ? [...step.feeds, ...step.fetches]
         : [...step.node.inputs, ...step.node.outputs];
     for (const value of touched) {
-      if (value.holders > 0 || kept.has(value)) continue;
+      if (isHeld(value) || kept.has(value)) continue;
       kept.add(value);
       step.releases.push(value);
     }
@@ -102,8 +117,9 @@ export function topologicalOrder(roots: readonly Value[]): Node[] {
   const path: Node[] = [];
   const next: number[] = [];
   for (const root of roots) {
-    if (root.node === undefined || root.node.walk === walk) continue;
-    path.push(root.node);
+    const first = producer(root);
+    if (first === undefined || first.walk === walk) continue;
+    path.push(first);
     next.push(0);
     while (path.length > 0) {
       const top = path.length - 1;
@@ -126,9 +142,27 @@ export function topologicalOrder(roots: readonly Value[]): Node[] {
 
 /** The node that has still to make an operand. */
 function producer(operand: Operand): Node | undefined {
-  if (!isValue(operand)) return undefined;
-  if (operand.error !== undefined) throw operand.error;
-  return operand.buffer === undefined ? operand.node : undefined;
+  return isValue(operand) && operand.buffer === undefined ? operand.node : undefined;
+}
+
+/** Why an operand could not be computed, where that was tried. */
+const errorOf = (operand: Operand): Error | undefined =>
+  isValue(operand) ? operand.error : undefined;
+
+/** The roots that do not need what failed; all that does has failed with it from here on. */
+export function withoutBroken(roots: readonly Value[]): Value[] {
+  const sound = (values: readonly Value[]) => values.filter(({ error }) => error === undefined);
+  const left = sound(roots);
+  for (const node of topologicalOrder(left)) {
+    const error = node.inputs.map(errorOf).find((found) => found !== undefined);
+    if (error !== undefined) fail(node, error);
+  }
+  return sound(left);
+}
+
+/** Says of all that a node makes why it could not be computed. */
+export function fail(node: Node, error: Error): void {
+  for (const output of node.outputs) output.error ??= error;
 }
 
 /** Gives each node its level: above those of earlier segments and of what it reads from the host. */
@@ -138,6 +172,8 @@ function assignLevels(order: readonly Node[]): void {
     if (node.segment !== segment) [segment, base] = [node.segment, top + 1];
     let level = base;
     for (const input of node.inputs) {
+      const error = errorOf(input);
+      if (error !== undefined) throw error;
       const source = producer(input);
       if (source === undefined) continue;
       level = Math.max(level, source.level + (source.kind === 'host' ? 1 : 0));

@@ -49,6 +49,12 @@ export class ProgramStep {
     return (this.#program ??= this.#toProgram());
   }
 
+  /** The operator that a program's node of this name is. */
+  operatorOf(name: string): OnnxNode | undefined {
+    const at = this.program.nodes.findIndex(({ outputs }) => outputs[0]!.name === name);
+    return this.#operators[at];
+  }
+
   #toProgram(): Program {
     const names = new Names();
     const constants = new Map<string, NamedConstant>();

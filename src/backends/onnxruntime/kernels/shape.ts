@@ -146,8 +146,13 @@ const Concat: Lowering<{ axis: number }> = (inputs, { axis }) => {
   const shapes = values.map(({ shape }) => shape as number[]);
   backend_util.assertParamsConsistent(shapes, at);
   const filled = values.filter((value) => sizeOf(value.shape) > 0);
-  if (filled.length > 0) return concat(filled, at);
-  return constantOf(0, backend_util.computeOutShape(shapes, at), values[0]!.dtype as DType);
+  const dtype = values[0]!.dtype as DType;
+  if (filled.length === 0) return constantOf(0, backend_util.computeOutShape(shapes, at), dtype);
+  if (filled.length === 1) return filled[0]!;
+  return concat(
+    filled.map((value) => cast(value, dtype)),
+    at,
+  );
 };
 
 const Pack: Lowering<{ axis: number }> = (inputs, { axis }) => {
