@@ -4,9 +4,9 @@
  * fitted on one half of these and measured on the other, and the other way round. What was measured is kept, so a bench
  * that is stopped goes on where it was.
  *
- *     DATA=folder TEXT=folder IMAGE=folder npm run bench:mvsa -- [--fusion NAME | --mode text] [--seeds 1,2,3]
+ *     DATA=folder TEXT=folder IMAGE=folder npm run bench:mvsa -- [--fusion NAME|JSON | --mode text] [--seeds 1,2,3]
  *         [--epochs N] [--rate 1e-4] [--decay 0.9] [--head-rate 1e-3] [--smoothing 0.1] [--ema 0.99] [--auxiliary 0.5] [--r-drop 2]
- *         [--mixup 0] [--soup 0] [--pooling mean,max,cls] [--batch 32] [--below N, default 3] [--out folder, default results/fusions] [--threads N]
+ *         [--mixup 0] [--image-swap 0] [--soup 0] [--pooling mean,max,cls] [--image-pooling mean] [--batch 32] [--below N, default 3] [--out folder, default results/fusions] [--threads N]
  *
  * DATA is a folder with train.csv and val.csv (rows of val.csv are left out of the training), TEXT and IMAGE are folders
  * of pretrained encoders. The features in `out` are those of bench:fusions.
@@ -17,7 +17,8 @@ import { useBackend } from '../src/backends/select.js';
 import { CsvDataset } from '../src/datasets/csv.js';
 import { BertTokenizer } from '../src/datasets/tokenizer.js';
 import { BertEncoder } from '../src/encoders/bert.js';
-import type { Pooling } from '../src/encoders/pooling.js';
+import type { ImagePooling, Pooling } from '../src/encoders/pooling.js';
+import type { FusionConfig } from '../src/fusion/fusion.js';
 import { fitTemperature } from '../src/evaluation/temperature.js';
 import { BertResNetModel } from '../src/model.js';
 import { answerRows } from '../src/training/evaluate.js';
@@ -51,8 +52,10 @@ const { values: flags } = parseArgs({
     auxiliary: { type: 'string', default: '0.5' },
     'r-drop': { type: 'string', default: '2' },
     mixup: { type: 'string', default: '0' },
+    'image-swap': { type: 'string', default: '0' },
     soup: { type: 'string', default: '0' },
     pooling: { type: 'string', default: 'mean,max,cls' },
+    'image-pooling': { type: 'string', default: 'mean' },
     batch: { type: 'string', default: '32' },
     out: { type: 'string', default: 'results/fusions' },
     threads: { type: 'string' },
@@ -79,13 +82,18 @@ const recipe: TrainingOptions = {
   ema: Number(flags.ema),
   rDrop: Number(flags['r-drop']),
   ...(Number(flags.mixup) > 0 && { mixup: Number(flags.mixup) }),
+  ...(Number(flags['image-swap']) > 0 && { imageSwap: Number(flags['image-swap']) }),
   ...(Number(flags.soup) > 0 && { soup: Number(flags.soup) }),
   ...(mode === 'both' && { auxiliary: { weight: Number(flags.auxiliary) } }),
   maxLength,
 };
 
 const pooling = flags.pooling.split(',') as Pooling[];
-const described = JSON.stringify({ below, pooling, ...recipe });
+const imagePooling = flags['image-pooling'].split(',') as ImagePooling[];
+const described = JSON.stringify({ below, pooling, imagePooling, ...recipe });
+const fusion = flags.fusion.startsWith('{')
+  ? (JSON.parse(flags.fusion) as FusionConfig)
+  : flags.fusion;
 
 /** What one run came to, on the validation rows. */
 interface Result {
@@ -147,8 +155,8 @@ async function run(name: string, seed: number, rows: Prepared): Promise<Result> 
   const model = new BertResNetModel({
     labels: train.labels,
     text: UpperBert.from(states, encoder, below),
-    image: new StoredImage(stored),
-    ...{ tokenizer, fusion: flags.fusion, seed },
+    image: new StoredImage(stored, imagePooling),
+    ...{ tokenizer, fusion, seed },
     processor: rowProcessor(),
   });
   const before = process.cpuUsage();

@@ -14,6 +14,8 @@ import { ImageProcessor } from '../src/datasets/image.js';
 import { BertTokenizer } from '../src/datasets/tokenizer.js';
 import { BertEncoder } from '../src/encoders/bert.js';
 import type { BertConfig } from '../src/encoders/bertConfig.js';
+import { poolTokens } from '../src/encoders/pooling.js';
+import type { ImagePooling } from '../src/encoders/pooling.js';
 import type { ImageEncoder, TextEncoder, TextInput } from '../src/encoders/encoder.js';
 import type { BertResNetModel } from '../src/model.js';
 import { Module } from '../src/nn/module.js';
@@ -174,16 +176,27 @@ export class StoredImage extends Module implements ImageEncoder {
   readonly config = { modelType: 'stored' };
   readonly featureSize: number;
   readonly sequenceSize: number;
+  /** [rows, featureSize] */
+  readonly #pooled: tf.Tensor2D;
 
-  constructor(readonly stored: Stored) {
+  constructor(
+    readonly stored: Stored,
+    readonly pooling: readonly ImagePooling[] = ['mean'],
+  ) {
     super();
     this.frozen = true;
-    this.featureSize = stored.image.shape[1];
+    this.#pooled = tf.tidy(() => poolTokens(stored.regions, pooling));
+    this.featureSize = this.#pooled.shape[1];
     this.sequenceSize = stored.regions.shape[2];
   }
 
+  override dispose(): void {
+    super.dispose();
+    this.#pooled.dispose();
+  }
+
   forward(image: tf.Tensor4D): tf.Tensor2D {
-    return tf.tidy(() => tf.gather(this.stored.image, numbersOf(image)));
+    return tf.tidy(() => tf.gather(this.#pooled, numbersOf(image)));
   }
 
   sequence(image: tf.Tensor4D): tf.Tensor3D {
@@ -191,7 +204,7 @@ export class StoredImage extends Module implements ImageEncoder {
   }
 
   poolSequence(regions: tf.Tensor3D): tf.Tensor2D {
-    return tf.mean(regions, 1);
+    return tf.tidy(() => poolTokens(regions, this.pooling));
   }
 }
 

@@ -76,7 +76,7 @@ export type {
 export { BertEmbeddings, BertEncoder, BertLayer } from './encoders/bert.js';
 export { bertConfig, bertConfigFromJson, bertSizes } from './encoders/bertConfig.js';
 export type { BertConfig } from './encoders/bertConfig.js';
-export type { Pooling } from './encoders/pooling.js';
+export type { ImagePooling, Pooling } from './encoders/pooling.js';
 export { ResNetFeatureModel } from './encoders/resnet.js';
 export { ResNetBlock } from './encoders/resnetBlock.js';
 export type { OutputLayer, ResNetOptions } from './encoders/resnet.js';

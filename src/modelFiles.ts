@@ -7,6 +7,7 @@ import { BertEncoder } from './encoders/bert.js';
 import type { BertConfig } from './encoders/bertConfig.js';
 import { requireInteger } from './encoders/config.js';
 import type { EncoderConfig, ImageEncoder, TextEncoder } from './encoders/encoder.js';
+import { imagePoolings, poolings, requirePooling } from './encoders/pooling.js';
 import { ResNetFeatureModel } from './encoders/resnet.js';
 import type { OutputLayer } from './encoders/resnet.js';
 import { resNetSizes } from './encoders/resnetConfig.js';
@@ -28,6 +29,7 @@ import { mergedState } from './nn/lora.js';
 import { Module } from './nn/module.js';
 import type { StateDict } from './nn/stateDict.js';
 import type { ReportData } from './report/reportData.js';
+import { refuseUnknown } from './schema.js';
 import { openPretrained } from './weights/hub.js';
 import type { PretrainedFiles, PretrainedOptions, PretrainedSource } from './weights/hub.js';
 import { readWeights } from './weights/read.js';
@@ -204,15 +206,23 @@ export async function loadEncoders(options: CreateOptions): Promise<ModelOptions
   if (options.maxLength !== undefined) {
     requireInteger('BertResNetModel', 'maxLength', options.maxLength, 2);
   }
+  const { pooling = {} } = options;
+  checkPooling(pooling, { text: textSource, image: imageSource });
   const made: { -readonly [Name in 'text' | 'image']: ModelOptions[Name] } = { text, image };
   try {
     if (textSource !== undefined) {
-      made.text = await BertEncoder.fromPretrained(textSource, hubOptions(options));
+      made.text = await BertEncoder.fromPretrained(textSource, {
+        ...hubOptions(options),
+        pooling: pooling.text,
+      });
     }
     if (imageSource !== undefined) {
-      made.image = await ResNetFeatureModel.fromPretrained(imageSource, hubOptions(options));
+      made.image = await ResNetFeatureModel.fromPretrained(imageSource, {
+        ...hubOptions(options),
+        pooling: pooling.image,
+      });
     }
-    const { token: _, cacheDir: __, fetch: ___, hubUrl: ____, onProgress: _____, ...own } = options;
+    const { pooling: _, token: __, cacheDir, fetch, hubUrl, onProgress, ...own } = options;
     return {
       ...own,
       ...made,
@@ -222,6 +232,24 @@ export async function loadEncoders(options: CreateOptions): Promise<ModelOptions
   } catch (error) {
     disposeMade(made, options);
     throw error;
+  }
+}
+
+/** Poolings are known, and are those of encoders that are still to be read. */
+function checkPooling(
+  pooling: NonNullable<CreateOptions['pooling']>,
+  sources: Readonly<Record<'text' | 'image', string | undefined>>,
+): void {
+  refuseUnknown('BertResNetModel', pooling, { text: true, image: true });
+  const known = { text: poolings, image: imagePoolings };
+  for (const input of ['text', 'image'] as const) {
+    if (pooling[input] === undefined) continue;
+    requirePooling(`BertResNetModel: pooling.${input}`, pooling[input], known[input]);
+    if (sources[input] !== undefined) continue;
+    throw new InputError(
+      `BertResNetModel: pooling.${input} must be that of a pretrained encoder, and ${input} is none by name; ` +
+        'give the pooling to that encoder',
+    );
   }
 }
 

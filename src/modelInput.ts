@@ -41,6 +41,7 @@ const modelOptions = { ...created, initialize: true } as const satisfies Record<
 /** The options of a model on pretrained encoders. */
 export const createOptions = {
   ...created,
+  pooling: true,
   token: true,
   cacheDir: true,
   fetch: true,

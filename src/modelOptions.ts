@@ -4,6 +4,7 @@ import type { ImageProcessor } from './datasets/image.js';
 import type { BertTokenizer } from './datasets/tokenizer.js';
 import type { BertConfig } from './encoders/bertConfig.js';
 import type { EncoderConfig, ImageEncoder, TextEncoder, TextInput } from './encoders/encoder.js';
+import type { ImagePooling, Pooling } from './encoders/pooling.js';
 import type { ResNetConfig } from './encoders/resnetConfig.js';
 import type { Fusion, FusionConfig, Mode, SingleMode } from './fusion/fusion.js';
 import type { ForwardContext } from './nn/dropout.js';
@@ -46,7 +47,16 @@ export interface ModelOptions {
  * A revision belongs to one hub id: load such an encoder with its own `fromPretrained` and pass it.
  */
 export interface CreateOptions
-  extends Omit<ModelOptions, 'initialize'>, Omit<PretrainedOptions, 'revision'> {}
+  extends Omit<ModelOptions, 'initialize'>, Omit<PretrainedOptions, 'revision'> {
+  /**
+   * How the vectors of a text's tokens (default `cls`) and of a picture's places (default `mean`) become one, for
+   * encoders that are named: one way, or several that are joined.
+   */
+  readonly pooling?: {
+    readonly text?: Pooling | readonly Pooling[];
+    readonly image?: ImagePooling | readonly ImagePooling[];
+  };
+}
 
 /** How a saved model is found; parts of one's own, which its configuration cannot make, are given again. */
 export interface FromPretrainedOptions extends PretrainedOptions {

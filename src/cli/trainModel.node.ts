@@ -10,13 +10,14 @@ import {
   TransformersTextEncoder,
   bertConfig,
   bertConfigFromJson,
+  resNetConfig,
   resNetConfigFromJson,
 } from '../index.js';
 import type {
   BertConfig,
+  CreateOptions,
   FusionConfig,
   HostPooling,
-  ModelOptions,
   ResNetConfig,
 } from '../index.js';
 import { optionName } from './options.js';
@@ -56,7 +57,7 @@ export function requireTokenizer({ scratch, text, tokenizer }: TrainValues): voi
   );
 }
 
-type Parts = Pick<ModelOptions, 'text' | 'tokenizer' | 'image' | 'processor'>;
+type Parts = Pick<CreateOptions, 'text' | 'tokenizer' | 'image' | 'processor' | 'pooling'>;
 
 /** The text encoder, and what makes tokens for it. */
 async function textParts(values: TrainValues): Promise<Parts> {
@@ -83,15 +84,18 @@ async function textParts(values: TrainValues): Promise<Parts> {
 
 /** The visual encoder, and what reads pictures for it where that does not come with it. */
 async function imageParts(values: TrainValues): Promise<Parts> {
-  const { image, imageSize, scratch } = values;
+  const { image, imageSize, imagePooling, scratch } = values;
   const run = transformersModel(image);
   if (run !== undefined) {
     requireLeftOut('imageSize', values, 'image');
+    requireLeftOut('imagePooling', values, 'image');
     return { image: await TransformersImageEncoder.fromPretrained(run) };
   }
-  if (!scratch) return defined({ image });
+  if (!scratch) {
+    return defined({ image, pooling: imagePooling && { image: imagePooling } });
+  }
   const processor = new ImageProcessor({ size: imageSize });
-  return { image: await imageGeometry(image ?? 'resnet50'), processor };
+  return { image: await imageGeometry(image ?? 'resnet50', imagePooling), processor };
 }
 
 /** The hub id or folder of a model that @huggingface/transformers is to run; undefined of other sources. */
@@ -106,7 +110,7 @@ function transformersModel(source: string | undefined): string | undefined {
 }
 
 function requireLeftOut(
-  key: 'tokenizer' | 'imageSize',
+  key: 'tokenizer' | 'imageSize' | 'imagePooling',
   values: TrainValues,
   input: 'text' | 'image',
 ): void {
@@ -146,9 +150,14 @@ async function textGeometry(
   return { ...config, ...defined({ pooling }) };
 }
 
-async function imageGeometry(source: string): Promise<string | ResNetConfig> {
+async function imageGeometry(
+  source: string,
+  pooling: TrainValues['imagePooling'],
+): Promise<string | ResNetConfig> {
   const json = await readGeometry(source);
-  return json === undefined ? source : resNetConfigFromJson(json, source);
+  const geometry = json === undefined ? source : resNetConfigFromJson(json, source);
+  if (pooling === undefined) return geometry;
+  return { ...(typeof geometry === 'string' ? resNetConfig(geometry) : geometry), pooling };
 }
 
 /** The config.json that a path leads to; undefined where it is no path but the name of a known size. */

@@ -43,6 +43,10 @@ export const modelOptions = {
     ['cls', 'mean', 'max'],
     'What of the text encoder is used, one or several (default cls; of transformers:ID mean)',
   ),
+  imagePooling: choices(
+    ['mean', 'max'],
+    'What of the visual encoder is used, one or both (default mean)',
+  ),
   fusion: nameOrJson(
     'NAME|JSON',
     'How features are joined: mlp (default), late, gmu and others, or with options {"type":"gmu",...}: docs/fusions.md',
@@ -86,6 +90,11 @@ export const trainingOptions = {
   focal: number('The gamma of the focal loss (default 0: cross-entropy; 2 is usual)', 0, 10),
   rDrop: number("R-Drop's alpha (default 0: rows are answered once; 1 to 5 is usual)"),
   mixup: number("The parameter of mixup's Beta distribution (default 0: none)", 0, 4),
+  imageSwap: number(
+    'How often a row is trained with the picture of another row of its label (default 0; 0.5 is usual)',
+    0,
+    1,
+  ),
   augment: text(
     'none|crop|FILE',
     'Random changes to rows: crop (crops and flips, as the notebook) or a JSON file of options (default none)',
@@ -205,8 +214,8 @@ export function trainingOf(values: TrainValues): TrainingOptions {
   const reachEncoders = auxiliaryDetached ? false : undefined;
   const auxiliary = defined({ weight, reachEncoders });
   const { epochs, batchSize, learningRate, textLearningRate, imageLearningRate } = values;
-  const { headLearningRate, schedule, weightDecay, maxGradNorm, labelSmoothing, rDrop, mixup } =
-    values;
+  const { headLearningRate, schedule, weightDecay, maxGradNorm, labelSmoothing } = values;
+  const { rDrop, mixup, imageSwap } = values;
   const { mode, maxLength, monitor, seed, ungrouped, layerDecay, focal, ema, soup } = values;
   const { unfreeze, classWeights, modalityDropout: dropout, modulate } = values;
   const { warmupSteps, decay, beta1, beta2, epsilon } = values;
@@ -219,6 +228,7 @@ export function trainingOf(values: TrainValues): TrainingOptions {
       labelSmoothing,
       rDrop,
       mixup,
+      imageSwap,
       mode,
       maxLength,
       monitor,

@@ -18,7 +18,7 @@ import { bertConfig, bertConfigFromJson } from './bertConfig.js';
 import type { BertConfig } from './bertConfig.js';
 import { checkText } from './bertInput.js';
 import type { LayeredEncoder, SequenceEncoder, TextEncoder, TextInput } from './encoder.js';
-import { poolTokens } from './pooling.js';
+import { poolTokens, waysOf } from './pooling.js';
 import type { Pooling } from './pooling.js';
 
 /**
@@ -80,7 +80,7 @@ export class BertEncoder
 
   get featureSize(): number {
     const { hiddenSize, pooling } = this.config;
-    return hiddenSize * (typeof pooling === 'string' ? 1 : pooling.length);
+    return hiddenSize * waysOf(pooling).length;
   }
 
   get maxLength(): number {

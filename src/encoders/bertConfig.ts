@@ -1,8 +1,8 @@
 import { InputError } from '../errors.js';
 import { activation } from '../nn/activations.js';
 import type { ActivationName } from '../nn/activations.js';
-import { fromSnakeCase, knownSize, requireChoice, requireInteger, withDefaults } from './config.js';
-import { poolings } from './pooling.js';
+import { fromSnakeCase, knownSize, requireInteger, withDefaults } from './config.js';
+import { poolings, requirePooling } from './pooling.js';
 import type { Pooling } from './pooling.js';
 
 /** The fields of a Hugging Face BERT config.json in camelCase, and how a row becomes one vector. */
@@ -93,7 +93,7 @@ export function bertConfig(given: string | Partial<BertConfig>): BertConfig {
     );
   }
   activation('bert', config.hiddenAct);
-  requirePooling(config.pooling);
+  requirePooling('bert', config.pooling, poolings);
   requireRange('hiddenDropoutProb', config.hiddenDropoutProb, 1);
   requireRange('attentionProbsDropoutProb', config.attentionProbsDropoutProb, 1);
   requireRange('layerNormEps', config.layerNormEps, Infinity);
@@ -110,15 +110,6 @@ const integers = [
   'maxPositionEmbeddings',
   'typeVocabSize',
 ] as const;
-
-function requirePooling(pooling: BertConfig['pooling']): void {
-  const ways = Array.isArray(pooling) ? (pooling as readonly Pooling[]) : [pooling as Pooling];
-  for (const way of ways) requireChoice('bert', 'pooling', way, poolings);
-  if (ways.length > 0 && new Set(ways).size === ways.length) return;
-  throw new InputError(
-    `bert: pooling must be one of ${poolings.join(', ')}, or several different ones, got [${ways.join(', ')}]`,
-  );
-}
 
 function requireRange(field: string, value: number, limit: number): void {
   if (value >= 0 && value < limit) return;

@@ -1,10 +1,30 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { InputError } from '../errors.js';
+import { requireChoice } from './config.js';
 
 /** How the vectors of a row become one: the first, or the mean or the largest elements of those that count. */
 export type Pooling = 'cls' | 'mean' | 'max';
 
+/** Of a picture, whose places have no first one. */
+export type ImagePooling = Exclude<Pooling, 'cls'>;
+
 /** All of them. */
 export const poolings: readonly Pooling[] = ['cls', 'mean', 'max'];
+export const imagePoolings: readonly ImagePooling[] = ['mean', 'max'];
+
+/** The ways to pool, in their order. */
+export const waysOf = <P extends Pooling>(pooling: P | readonly P[]): readonly P[] =>
+  Array.isArray(pooling) ? (pooling as readonly P[]) : [pooling as P];
+
+/** @throws InputError unless it is one of the known ways, or several different ones. */
+export function requirePooling(owner: string, pooling: unknown, known: readonly Pooling[]): void {
+  const ways = waysOf(pooling as Pooling | readonly Pooling[]);
+  for (const way of ways) requireChoice(owner, 'pooling', way, known);
+  if (ways.length > 0 && new Set(ways).size === ways.length) return;
+  throw new InputError(
+    `${owner}: pooling must be one of ${known.join(', ')}, or several different ones, got [${ways.join(', ')}]`,
+  );
+}
 
 /**
  * One vector a row: [batch, length, width] to [batch, width times the number of poolings], one after the other, as the
@@ -18,10 +38,22 @@ export function poolTokens(
   pooling: Pooling | readonly Pooling[],
   mask?: tf.Tensor2D,
 ): tf.Tensor2D {
-  const ways = typeof pooling === 'string' ? [pooling] : pooling;
-  const vectors = ways.map((way) => pools[way](hidden, mask));
-  return vectors.length === 1 ? vectors[0]! : tf.concat(vectors, 1);
+  return joined(waysOf(pooling).map((way) => pools[way](hidden, mask)));
 }
+
+/** One vector a picture of its map: [batch, height, width, channels] to [batch, channels times the number of poolings]. */
+export function poolMaps(
+  maps: tf.Tensor4D,
+  pooling: ImagePooling | readonly ImagePooling[],
+): tf.Tensor2D {
+  const places = [1, 2];
+  return joined(
+    waysOf(pooling).map((way) => (way === 'mean' ? tf.mean(maps, places) : tf.max(maps, places))),
+  );
+}
+
+const joined = (vectors: readonly tf.Tensor2D[]): tf.Tensor2D =>
+  vectors.length === 1 ? vectors[0]! : tf.concat([...vectors], 1);
 
 const pools: Readonly<Record<Pooling, (hidden: tf.Tensor3D, mask?: tf.Tensor2D) => tf.Tensor2D>> = {
   cls: (hidden) => {

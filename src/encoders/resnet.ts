@@ -12,6 +12,7 @@ import type { PretrainedOptions, PretrainedSource } from '../weights/hub.js';
 import { normalizeNames } from '../weights/names.js';
 import { requireChoice, requireInteger } from './config.js';
 import type { ImageEncoder, SequenceEncoder } from './encoder.js';
+import { poolMaps, poolTokens, waysOf } from './pooling.js';
 import { ResNetBlock } from './resnetBlock.js';
 import { resNetConfig, resNetConfigFromJson } from './resnetConfig.js';
 import type { ResNetConfig } from './resnetConfig.js';
@@ -81,15 +82,20 @@ export class ResNetFeatureModel
    */
   static async fromPretrained(
     source: PretrainedSource,
-    options: PretrainedOptions & Omit<ResNetOptions, 'config'> = {},
+    options: PretrainedOptions &
+      Omit<ResNetOptions, 'config'> &
+      Partial<Pick<ResNetConfig, 'pooling'>> = {},
   ): Promise<ResNetFeatureModel> {
     const { openPretrained } = await import('../weights/hub.js');
     const { readWeights } = await import('../weights/read.js');
     const files = await openPretrained(source, options);
     const config = resNetConfigFromJson(await files.readJson('config.json'), files.source);
     const weights = await readWeights(files);
-    const { outputLayer, imageSize } = options;
-    const model = new ResNetFeatureModel({ config, outputLayer, imageSize }, { initialize: false });
+    const { outputLayer, imageSize, pooling } = options;
+    const model = new ResNetFeatureModel(
+      { config: { ...config, pooling }, outputLayer, imageSize },
+      { initialize: false },
+    );
     try {
       model.loadStateDict(model.#upToOutput(normalizeNames(weights, 'image')));
     } catch (error) {
@@ -106,7 +112,7 @@ export class ResNetFeatureModel
   /** The features of a picture; of a map before `avgpool`, all of its elements at `imageSize`. */
   get featureSize(): number {
     const { outputLayer, imageSize } = this.config;
-    if (outputLayer === 'avgpool') return this.sequenceSize;
+    if (outputLayer === 'avgpool') return waysOf(this.config.pooling).length * this.sequenceSize;
     const halved = (length: number, times: number): number => Math.ceil(length / 2 ** times);
     const [height, width] = imageSize.map((length) => halved(length, this.#halvings()));
     return height! * width! * this.sequenceSize;
@@ -139,9 +145,10 @@ export class ResNetFeatureModel
     });
   }
 
-  /** The mean over all places, or, before `avgpool`, the map as PyTorch flattens it: [batch, featureSize]. */
+  /** All places pooled, or, before `avgpool`, the map as PyTorch flattens it: [batch, featureSize]. */
   poolSequence(places: tf.Tensor3D): tf.Tensor2D {
-    if (this.config.outputLayer === 'avgpool') return tf.mean(places, 1);
+    const { outputLayer, pooling } = this.config;
+    if (outputLayer === 'avgpool') return tf.tidy(() => poolTokens(places, pooling));
     return tf.reshape(tf.transpose(places, [0, 2, 1]), [places.shape[0], -1]);
   }
 
@@ -169,9 +176,9 @@ export class ResNetFeatureModel
     return activation('resnet', config.hiddenAct)(bn1.forward(edges, context));
   }
 
-  /** The mean over all places: [batch, height, width, channels] to [batch, channels]. */
+  /** [batch, height, width, channels] to [batch, channels], or as many more as there are poolings. */
   pool(maps: tf.Tensor4D): tf.Tensor2D {
-    return tf.mean(maps, [1, 2]);
+    return tf.tidy(() => poolMaps(maps, this.config.pooling));
   }
 
   /** As `Module.loadStateDict`; torchvision's, timm's, Hugging Face's and the notebook's names are understood. */

@@ -1,6 +1,8 @@
 import { InputError } from '../errors.js';
 import { activation } from '../nn/activations.js';
 import type { ActivationName } from '../nn/activations.js';
+import { imagePoolings, requirePooling } from './pooling.js';
+import type { ImagePooling } from './pooling.js';
 import { fromSnakeCase, knownSize, requireChoice, requireInteger, withDefaults } from './config.js';
 
 /** The fields of a Hugging Face ResNet config.json in camelCase. */
@@ -18,6 +20,11 @@ export interface ResNetConfig {
   readonly downsampleInFirstStage: boolean;
   /** Where a bottleneck has its stride: true in its first 1x1 convolution, false (torchvision) in its 3x3. */
   readonly downsampleInBottleneck: boolean;
+  /**
+   * How the last map becomes a vector (default `mean`): by the mean over its places, the largest elements, or both, one
+   * after the other, as timm's `catavgmax`.
+   */
+  readonly pooling: ImagePooling | readonly ImagePooling[];
 }
 
 const basic = [64, 128, 256, 512] as const;
@@ -31,6 +38,7 @@ const resnet50: ResNetConfig = {
   hiddenAct: 'relu',
   downsampleInFirstStage: false,
   downsampleInBottleneck: false,
+  pooling: 'mean',
 };
 
 /** The geometries that are known by name (He et al. 2015; the stride as torchvision's version 1.5). */
@@ -55,6 +63,7 @@ export function resNetConfig(given: string | Partial<ResNetConfig>): ResNetConfi
   requireStages('depths', config.depths, config.hiddenSizes);
   requireChoice('resnet', 'layerType', config.layerType, ['basic', 'bottleneck']);
   activation('resnet', config.hiddenAct);
+  requirePooling('resnet', config.pooling, imagePoolings);
   const narrow = config.hiddenSizes.find((channels) => channels < 4);
   if (config.layerType === 'bottleneck' && narrow !== undefined) {
     throw new InputError(`resnet: hiddenSizes of a bottleneck must be at least 4, got ${narrow}`);

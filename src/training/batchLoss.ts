@@ -13,6 +13,7 @@ import {
   targetDistributions,
   weightedSum,
 } from './loss.js';
+import { swapMatrix } from './imageSwap.js';
 import { mixingMatrix } from './mixup.js';
 import { modulate } from './modulation.js';
 import type { ModulationOptions } from './modulation.js';
@@ -23,6 +24,8 @@ export interface BatchLossOptions {
   readonly labelSmoothing: number;
   /** The parameter of mixup's Beta distribution; 0 mixes nothing. */
   readonly mixup: number;
+  /** How often a row is given the picture of another one of its class (default 0). */
+  readonly imageSwap?: number;
   /** What dropout draws from. */
   readonly random: DropoutSource;
   readonly seed: number;
@@ -67,6 +70,7 @@ export function batchLoss(
     const singleValues = 'running' as const;
     const context = { training: true, random, gradientCheckpointing, singleValues };
     const mix = mixer(batch, options);
+    const swap = swapper(batch, labels, options);
     const mixRows = (x: tf.Tensor2D): tf.Tensor2D => (mix === undefined ? x : timesRows(mix, x));
     const classes = model.labels.length;
     const { labelSmoothing, classWeights } = options;
@@ -81,7 +85,8 @@ export function batchLoss(
     const answer = (): tf.Tensor2D[] => {
       const encoded = encode();
       const shaped = modulated(model, batch, labels, encoded, options);
-      const main = mix === undefined ? shaped : mixFeatures(shaped, mix);
+      const paired = swap === undefined ? shaped : swapImages(shaped, swap);
+      const main = mix === undefined ? paired : mixFeatures(paired, mix);
       const single = mapPooled(encoded, (features) => mixRows(gate(features, losses.reach)));
       return used.map((mode) =>
         model.classify(mode === 'both' ? main : single, { ...context, mode }),
@@ -154,6 +159,27 @@ function mixer(
   if (mixup === 0) return undefined;
   const kinds = hasText.map((text, row) => (text ? 1 : 0) + (hasImage[row]! ? 2 : 0));
   return tf.tensor2d(mixingMatrix(kinds, mixup, seed, 'mixup', index), [size, size]);
+}
+
+/** The matrix that gives rows other pictures; undefined where each keeps its own. */
+function swapper(
+  batch: Batch,
+  labels: ArrayLike<number>,
+  { imageSwap = 0, seed, index }: BatchLossOptions,
+): tf.Tensor2D | undefined {
+  if (imageSwap === 0) return undefined;
+  const matrix = swapMatrix(batch, labels, imageSwap, seed, 'swap', index);
+  return tf.tensor2d(matrix, [batch.size, batch.size]);
+}
+
+/** Features whose pictures are those of other rows, regions included. */
+function swapImages(features: Features, matrix: tf.Tensor2D): Features {
+  const { image, imageRegions } = features;
+  return {
+    ...features,
+    ...(image && { image: timesRows(matrix, image) }),
+    ...(imageRegions && { imageRegions: timesRows(matrix, imageRegions) }),
+  };
 }
 
 /** Sequences are mixed place by place: padding adds nothing, and a place counts where it does in either row. */

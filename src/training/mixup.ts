@@ -1,4 +1,5 @@
 import { Random } from '../nn/random.js';
+import { partnersOf } from './partners.js';
 
 /**
  * A mixing matrix [rows, rows] for one step of mixup: row i keeps a share of at least one half of
@@ -25,17 +26,6 @@ export function mixingMatrix(
     matrix[row * rows + partners[row]!]! += 1 - kept;
   }
   return matrix;
-}
-
-/** Another row of the same kind for each row (the row itself where it is the only one). */
-function partnersOf(kinds: readonly (number | string)[], random: Random): Int32Array {
-  const partners = new Int32Array(kinds.length);
-  const order = random.permutation(kinds.length);
-  for (const kind of new Set(kinds)) {
-    const group = order.filter((row) => kinds[row] === kind);
-    group.forEach((row, i) => (partners[row] = group[(i + 1) % group.length]!));
-  }
-  return partners;
 }
 
 /** A number drawn from Beta(alpha, alpha) (Jöhnk, 1964). */

@@ -136,9 +136,10 @@ function requireAuxiliary(
 /** What is about two inputs, where one alone is trained. */
 function requireBoth(options: ResolvedOptions, mode: Mode): void {
   if (mode === 'both') return;
-  const { modalityDropout, gradientModulation } = options;
+  const { imageSwap, modalityDropout, gradientModulation } = options;
   const dropped = modalityDropout !== undefined && modalityDropout.text + modalityDropout.image > 0;
   const asked = [
+    ...(imageSwap > 0 ? ['imageSwap'] : []),
     ...(dropped ? ['modalityDropout'] : []),
     ...(gradientModulation === undefined ? [] : ['gradientModulation']),
   ];

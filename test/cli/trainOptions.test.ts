@@ -7,6 +7,7 @@ import { optionName } from '../../src/cli/options.js';
 import { options } from '../../src/cli/trainOptions.js';
 import type { TrainValues } from '../../src/cli/trainOptions.js';
 import { bertConfig } from '../../src/encoders/bertConfig.js';
+import { resNetConfig } from '../../src/encoders/resnetConfig.js';
 import { resolveOptions } from '../../src/training/options.js';
 import { notebookAugmentation, notebookRecipe } from '../../src/index.js';
 import type { TrainerOptions } from '../../src/index.js';
@@ -192,6 +193,14 @@ const table: Readonly<Record<keyof TrainValues, readonly Case[]>> = {
     ],
   ],
   imageSize: [['--image-size 96', { model: { processor: { given: { size: 96 } } } }]],
+  imagePooling: [
+    ['--image-pooling max', { model: { pooling: { image: 'max' } } }],
+    ['--image-pooling mean,max', { model: { pooling: { image: ['mean', 'max'] } } }],
+    [
+      `${scratch} --image-pooling max`,
+      { model: { ...random, image: { ...resNetConfig('resnet50'), pooling: 'max' } } },
+    ],
+  ],
   pooling: [
     ['--pooling mean', { model: { text: pooled('mean') } }],
     ['--pooling cls,max', { model: { text: pooled(['cls', 'max']) } }],
@@ -242,6 +251,7 @@ const table: Readonly<Record<keyof TrainValues, readonly Case[]>> = {
   focal: [['--focal 2', trainer({ focalGamma: 2 })]],
   rDrop: [['--r-drop 2', trainer({ rDrop: 2 })]],
   mixup: [['--mixup 0.5', trainer({ mixup: 0.5 })]],
+  imageSwap: [['--image-swap 0.5', trainer({ imageSwap: 0.5 })]],
   augment: [
     ['--augment crop', trainer({ augment: notebookAugmentation })],
     [`--augment ${at('changes.json')}`, trainer({ augment: { horizontalFlip: 0.25 } })],

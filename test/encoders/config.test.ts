@@ -40,6 +40,11 @@ describe('BERT', () => {
         /pooling must be one of cls, mean, max/,
       );
     }
+    for (const pooling of ['cls', ['mean', 'cls'], [], ['max', 'max'], 7]) {
+      expect(() => resNetConfig({ pooling: pooling as never })).toThrow(
+        /resnet: pooling must be one of mean, max/,
+      );
+    }
     expect(() => bertConfig({ hiddenDropoutProb: 1 })).toThrow(
       /hiddenDropoutProb must be in \[0, 1\), got 1/,
     );

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, test } from 'vitest';
 import { ResNetFeatureModel } from '../../src/encoders/resnet.js';
+import type { ImagePooling } from '../../src/encoders/pooling.js';
 import type { OutputLayer } from '../../src/encoders/resnet.js';
 import { resNetConfigFromJson } from '../../src/encoders/resnetConfig.js';
 import { describeBackends } from '../backends.js';
@@ -12,6 +13,8 @@ const cases = [
   'resnet-bottleneck-first',
   'resnet-first-stage',
   'resnet-gelu',
+  'resnet-max',
+  'resnet-mean-max',
 ];
 
 function load(
@@ -20,7 +23,9 @@ function load(
 ): { oracle: Oracle; model: ResNetFeatureModel; image: tf.Tensor4D } {
   const oracle = new Oracle(name);
   const image = oracle.tensor<tf.Tensor4D>('image');
-  const config = resNetConfigFromJson(JSON.parse(oracle.metadata['config']!), name);
+  const geometry = resNetConfigFromJson(JSON.parse(oracle.metadata['config']!), name);
+  const ways = oracle.metadata['pooling']!.split(',') as ImagePooling[];
+  const config = { ...geometry, pooling: ways.length === 1 ? ways[0]! : ways };
   const imageSize: [number, number] = [image.shape[1], image.shape[2]];
   const model = new ResNetFeatureModel({ config, outputLayer, imageSize }, { initialize: false });
   const strict = outputLayer === undefined;
@@ -44,11 +49,12 @@ describeBackends('ResNetFeatureModel', () => {
         model.dispose();
       }
       const { oracle, model, image } = load(name);
-      await oracle.expect(
-        model.forward(image, { training: false }),
-        'evaluation.pooled',
-        forwardTolerance,
-      );
+      const feature = model.forward(image, { training: false });
+      expect(model.featureSize).toBe(feature.shape[1]);
+      await oracle.expect(feature, 'evaluation.pooled', forwardTolerance);
+      const places = model.sequence(image, { training: false });
+      await oracle.expect(model.poolSequence(places), 'evaluation.pooled', forwardTolerance);
+      places.dispose();
       image.dispose();
       model.dispose();
     },

@@ -257,6 +257,7 @@ describe('create', () => {
       text: textFolder,
       image: imageFolder,
       fusion: 'late',
+      pooling: { text: ['mean', 'max'], image: ['max', 'mean'] },
       // What the hub is asked with is no option of the model.
       ...{ token: 'hf_none', cacheDir: folder, fetch, hubUrl: 'http://localhost:1' },
       onProgress: () => {},
@@ -264,7 +265,13 @@ describe('create', () => {
     const query = 'encoder.layer.0.attention.self.query.weight';
     const loaded = await model.namedParameters().get(`text_encoder.${query}`)!.data();
     expect(loaded).toEqual(bert.host(`weight.${query}`).values);
-    expect(model.visualEncoder.featureSize).toBe(8);
+    expect(model.visualEncoder.featureSize).toBe(2 * 8);
+    expect(model.textEncoder.config).toMatchObject({ pooling: ['mean', 'max'] });
+    await model.save(join(folder, 'pooled'));
+    const same = await BertResNetModel.fromPretrained(join(folder, 'pooled'));
+    expect(same.config).toEqual(model.config);
+    expect(same.visualEncoder.config).toMatchObject({ pooling: ['max', 'mean'] });
+    same.dispose();
     expect(model.tokenizer!.vocabSize).toBe(vocabulary.length);
     expect(model.processor!.size).toEqual({ height: 224, width: 224 });
     expect(model.fusion.config.type).toBe('late');
@@ -290,6 +297,15 @@ describe('create', () => {
     await expect(create({ seed: NaN })).rejects.toThrow('seed must be an integer >= 0, got NaN');
     await expect(create({ maxLength: 1 })).rejects.toThrow('maxLength must be an integer >= 2');
     await expect(create({ image: { depths: [1] } })).rejects.toThrow('lists of one length');
+    await expect(create({ pooling: { image: 'cls' as never } })).rejects.toThrow(
+      "BertResNetModel: pooling.image: pooling must be one of mean, max, got 'cls'",
+    );
+    await expect(create({ pooling: { texts: 'max' } as never })).rejects.toThrow(
+      "unknown option 'texts'",
+    );
+    await expect(create({ text: {}, pooling: { text: 'max' } })).rejects.toThrow(
+      'pooling.text must be that of a pretrained encoder, and text is none by name',
+    );
     await expect(create({ fuson: 'max' } as CreateOptions)).rejects.toThrow(
       "BertResNetModel: unknown option 'fuson'; did you mean fusion? The options are labels, text",
     );

@@ -128,6 +128,7 @@ describe('on the backend cpu', () => {
 
   test.each([
     [{ hiddenAct: 'gelu_new' }, { layerType: 'basic', hiddenSizes: [4, 6] }],
+    [{ pooling: ['mean', 'max'] }, { pooling: ['mean', 'max'] }],
     [
       { hiddenAct: 'silu', pooling: 'mean' },
       { hiddenAct: 'gelu', depths: [1, 1] },

@@ -4,6 +4,7 @@ import { datasetFrom } from '../../src/datasets/exampleDataset.js';
 import { epochOrder } from '../../src/datasets/rowOrder.js';
 import type { Mode } from '../../src/fusion/fusion.js';
 import type { BertResNetModel } from '../../src/model.js';
+import { swapMatrix } from '../../src/training/imageSwap.js';
 import { mixingMatrix } from '../../src/training/mixup.js';
 import { droppedInputs } from '../../src/training/modalityDropout.js';
 import type { StepRecord } from '../../src/training/records.js';
@@ -16,7 +17,12 @@ import { labels, tinyModel, tinyRows } from './tiny.js';
 type Table = readonly (readonly number[])[];
 
 const seed = 5;
-const rows = tinyRows(5);
+/** A colour for each row, so that no two pictures of a class are alike. */
+const rows = tinyRows(5).map((row, i) => {
+  const colour = [50 * i, 250 - 40 * i, (90 * i) % 256, 255];
+  const data = Uint8Array.from({ length: 8 * 8 * 4 }, (_, at) => colour[at % 4]!);
+  return { ...row, image: { width: 8, height: 8, data } };
+});
 /** The rows in the order in which the first batch has them. */
 const shuffled = [...epochOrder(seed, 0, rows.length)].map((position) => rows[position]!);
 const classes = shuffled.map(({ label }) => labels.indexOf(label as string));
@@ -39,19 +45,21 @@ async function firstStep(model: BertResNetModel, options: TrainerOptions): Promi
   return steps[0]!;
 }
 
-/** The logits of every head, of features that this matrix mixes. */
+/** The logits of every head, of features that these matrices mix. */
 async function answers(
   model: BertResNetModel,
   mix: Table = identity,
+  mixImages: Table = mix,
 ): Promise<Record<Mode, Table>> {
   const inputs = await inputsOf(model, shuffled);
   const found = {} as Record<Mode, Table>;
   for (const mode of heads) {
     const logits = tf.tidy(() => {
       const { text, image } = model.encode(inputs, { mode: 'both' });
-      const matrix = tf.tensor2d(mix.map((row) => [...row]));
-      const mixed = (features: tf.Tensor2D): tf.Tensor2D => tf.matMul(matrix, features);
-      return model.classify({ text: mixed(text!), image: mixed(image!) }, { mode });
+      const mixed = (matrix: Table, features: tf.Tensor2D): tf.Tensor2D =>
+        tf.matMul(tf.tensor2d(matrix.map((row) => [...row])), features);
+      const features = { text: mixed(mix, text!), image: mixed(mixImages, image!) };
+      return model.classify(features, { mode });
     });
     const values = await take(logits);
     found[mode] = classes.map((_, i) => values.slice(3 * i, 3 * i + 3));
@@ -100,8 +108,9 @@ const without = {
   none: { both: 1, text: 1, image: 1 },
 };
 const present = rows.map(() => true);
+const batchOfBoth = { hasText: present, hasImage: present };
 const left = droppedInputs(
-  { hasText: present, hasImage: present },
+  batchOfBoth,
   { text: 0.3, image: 0.3 },
   ...([seed, 'modality', 0] as const),
 );
@@ -149,6 +158,23 @@ describeBackends('the loss of a run', () => {
       expect(Math.abs(expected - other)).toBeGreaterThan(0.02);
     }
     expectClose([(await firstStep(model, { mixup: 2 })).loss!], [expected], { relative: 1e-5 });
+    model.dispose();
+  });
+
+  test('with imageSwap is that of pictures which another row of the class has', async () => {
+    const model = await stillModel();
+    const values = swapMatrix(batchOfBoth, classes, 1, seed, 'swap', 0);
+    const swap = classes.map((_, i) => [...values.slice(5 * i, 5 * i + 5)]);
+    expect(swap).not.toEqual(identity);
+    tf.tidy(() => {
+      for (const weight of model.fusion.namedParameters().values())
+        weight.assign(tf.mul(weight, 3));
+    });
+    const as = await answers(model);
+    // The head of pictures alone has the same loss, whichever row of a class has which of its pictures.
+    const expected = lossOf(await answers(model, identity, swap));
+    expect(Math.abs(expected / lossOf(as) - 1)).toBeGreaterThan(1e-4); // texts of a class are much alike
+    expectClose([(await firstStep(model, { imageSwap: 1 })).loss!], [expected], { relative: 1e-5 });
     model.dispose();
   });
 

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Batch } from '../../src/datasets/batch.js';
+import { swapMatrix } from '../../src/training/imageSwap.js';
 import { mixingMatrix } from '../../src/training/mixup.js';
 import { betterOf } from '../../src/training/monitor.js';
 import type { Best } from '../../src/training/monitor.js';
@@ -83,6 +84,41 @@ describe('mixingMatrix', () => {
     const mean = kept.reduce((a, b) => a + b) / kept.length;
     expect(mean).toBeGreaterThan(0.74);
     expect(mean).toBeLessThan(0.76);
+  });
+});
+
+describe('swapMatrix', () => {
+  const row = fc.record({ label: fc.nat(2), text: fc.boolean(), image: fc.boolean() });
+
+  it('gives rows with both inputs the picture of one of their class, each picture to one row', () => {
+    fc.assert(
+      fc.property(fc.array(row, { minLength: 1, maxLength: 9 }), fc.nat(), (rows, seed) => {
+        const has = { hasText: rows.map((r) => r.text), hasImage: rows.map((r) => r.image) };
+        const labels = rows.map((r) => r.label);
+        const matrix = swapMatrix(has, labels, 1, seed, 'swap', 0);
+        const sources = rows.map((_, i) => {
+          const shares = [...matrix.subarray(i * rows.length, (i + 1) * rows.length)];
+          expect(shares.filter((share) => share !== 0)).toEqual([1]);
+          return shares.indexOf(1);
+        });
+        expect(new Set(sources).size).toBe(rows.length);
+        sources.forEach((from, i) => {
+          const { label, text, image } = rows[i]!;
+          const others = rows.filter((r) => r.label === label && r.text && r.image).length - 1;
+          if (!text || !image || others === 0) expect(from).toBe(i);
+          else expect([rows[from], from === i]).toEqual([rows[i], false]);
+        });
+        expect(swapMatrix(has, labels, 1, seed, 'swap', 0)).toEqual(matrix);
+      }),
+    );
+  });
+
+  it('does so with its probability', () => {
+    const both = Array.from({ length: 1000 }, () => true);
+    const labels = both.map((_, i) => i % 3);
+    const matrix = swapMatrix({ hasText: both, hasImage: both }, labels, 0.3, 7, 'swap', 0);
+    const kept = both.filter((_, i) => matrix[i * 1000 + i] === 1).length;
+    expect(Math.abs(kept - 700)).toBeLessThan(60);
   });
 });
 

@@ -72,6 +72,7 @@ describe('the mode of rows', () => {
 describe('options that would do nothing', () => {
   it.each([
     [{ modalityDropout: 0.2 }, 'modalityDropout'],
+    [{ imageSwap: 0.5 }, 'imageSwap'],
     [{ gradientModulation: {} }, 'gradientModulation'],
   ] as const)('%o is refused where one input alone is trained', async (options, name) => {
     expect(await refusalOf({ ...options, mode: 'text' }, {})).toBe(
