@@ -6,7 +6,7 @@
  *
  *     DATA=folder TEXT=folder IMAGE=folder npm run bench:mvsa -- [--fusion NAME|JSON | --mode text] [--seeds 1,2,3]
  *         [--epochs N] [--rate 1e-4] [--decay 0.9] [--head-rate 1e-3] [--smoothing 0.1] [--ema 0.99] [--auxiliary 0.5] [--r-drop 2]
- *         [--mixup 0] [--image-swap 0] [--soup 0] [--pooling mean,max,cls] [--image-pooling mean] [--batch 32] [--below N, default 3] [--out folder, default results/fusions] [--threads N]
+ *         [--mixup 0] [--image-swap 0] [--soup 0] [--freeze-epochs 0] [--pooling mean,max,cls] [--image-pooling mean] [--batch 32] [--below N, default 3] [--out folder, default results/fusions] [--threads N]
  *
  * DATA is a folder with train.csv and val.csv (rows of val.csv are left out of the training), TEXT and IMAGE are folders
  * of pretrained encoders. The features in `out` are those of bench:fusions.
@@ -54,6 +54,7 @@ const { values: flags } = parseArgs({
     mixup: { type: 'string', default: '0' },
     'image-swap': { type: 'string', default: '0' },
     soup: { type: 'string', default: '0' },
+    'freeze-epochs': { type: 'string', default: '0' },
     pooling: { type: 'string', default: 'mean,max,cls' },
     'image-pooling': { type: 'string', default: 'mean' },
     batch: { type: 'string', default: '32' },
@@ -83,6 +84,7 @@ const recipe: TrainingOptions = {
   rDrop: Number(flags['r-drop']),
   ...(Number(flags.mixup) > 0 && { mixup: Number(flags.mixup) }),
   ...(Number(flags['image-swap']) > 0 && { imageSwap: Number(flags['image-swap']) }),
+  ...(Number(flags['freeze-epochs']) > 0 && { freeze: { text: Number(flags['freeze-epochs']) } }),
   ...(Number(flags.soup) > 0 && { soup: Number(flags.soup) }),
   ...(mode === 'both' && { auxiliary: { weight: Number(flags.auxiliary) } }),
   maxLength,
