@@ -222,7 +222,15 @@ export async function loadEncoders(options: CreateOptions): Promise<ModelOptions
         pooling: pooling.image,
       });
     }
-    const { pooling: _, token: __, cacheDir, fetch, hubUrl, onProgress, ...own } = options;
+    const {
+      pooling: _,
+      token: _t,
+      cacheDir: _c,
+      fetch: _f,
+      hubUrl: _u,
+      onProgress: _p,
+      ...own
+    } = options;
     return {
       ...own,
       ...made,
