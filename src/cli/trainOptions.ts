@@ -91,7 +91,7 @@ export const trainingOptions = {
   rDrop: number("R-Drop's alpha (default 0: rows are answered once; 1 to 5 is usual)"),
   mixup: number("The parameter of mixup's Beta distribution (default 0: none)", 0, 4),
   imageSwap: number(
-    'How often a row is trained with the picture of another row of its label (default 0; 0.5 is usual)',
+    'How often a row is trained with the picture of another row of its label (default 0)',
     0,
     1,
   ),

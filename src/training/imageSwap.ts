@@ -5,7 +5,7 @@ import { partnersOf } from './partners.js';
 /**
  * The matrix [rows, rows] that gives rows the picture of another row of their class: where label, text and picture are
  * known, more pairs of a text and a picture than there are rows. A row keeps its own where the class has no other one
- * with both inputs in the batch.
+ * with both inputs in the batch. A product, and no lookup, whose gradient would leave the program.
  *
  * @param probability that a row is given another picture
  * @param key names the random stream, see {@link Random}

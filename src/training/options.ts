@@ -91,8 +91,8 @@ export interface TrainingOptions {
   readonly mixup?: number;
   /**
    * With mode `both`, the probability that a row is trained with the picture of another row of its class in the batch
-   * (default 0; 0.5 to 0.8 on small data): the fusion then sees more pairs than there are rows, and cannot learn them by
-   * heart. Not for labels that say whether text and picture belong together.
+   * (default 0; 0.5 on few rows and frozen encoders): the fusion then sees more pairs than there are rows, and cannot
+   * learn them by heart. Not for labels that say whether text and picture belong together.
    */
   readonly imageSwap?: number;
   /** What is trained: by default `both`, or the one that the data have. */
