@@ -1,4 +1,5 @@
 import type { Dataset } from '../datasets/example.js';
+import type { EncoderConfig } from '../encoders/encoder.js';
 import { InputError } from '../errors.js';
 import type { BertResNetModel } from '../model.js';
 import { hashKey } from '../nn/random.js';
@@ -46,7 +47,13 @@ export function optionsIdentity(options: ResolvedOptions, warmupSteps: number): 
  */
 export function modelIdentity(model: BertResNetModel): RunIdentity {
   const { text, image, fusion } = model.config;
-  return { text, image, fusion };
+  return { text, image: withoutMeanPooling(image), fusion };
+}
+
+/** Every ResNet of earlier versions pooled by the mean, and none said so. */
+function withoutMeanPooling(image: EncoderConfig & { readonly pooling?: unknown }): object {
+  const { pooling, ...geometry } = image;
+  return image.modelType === 'resnet' && pooling === 'mean' ? geometry : image;
 }
 
 /**

@@ -9,7 +9,7 @@ import type { Dataset } from '../../src/datasets/example.js';
 import { datasetFrom } from '../../src/datasets/exampleDataset.js';
 import { InputError } from '../../src/errors.js';
 import type { BertResNetModel } from '../../src/model.js';
-import { optionsIdentity, requireSameRun } from '../../src/training/identity.js';
+import { modelIdentity, optionsIdentity, requireSameRun } from '../../src/training/identity.js';
 import { BarProgress } from '../../src/training/progressBar.node.js';
 import {
   LineProgress,
@@ -57,6 +57,22 @@ describe('a run of an earlier version', () => {
     expect(() => requireSameRun(saved, identity({ lora: {} }), 'there')).toThrow(
       'lora: not given there',
     );
+  });
+
+  it('goes on with a ResNet that did not say how it pools', async () => {
+    const pooled = await tinyModel({
+      image: {
+        ...{ embeddingSize: 4, hiddenSizes: [4, 6], depths: [1, 1], layerType: 'basic' },
+        pooling: 'max',
+      },
+    });
+    const { image } = model.config as unknown as { image: { pooling?: string } };
+    const { pooling, ...older } = image;
+    expect(pooling).toBe('mean');
+    const saved = { ...modelIdentity(model), image: older };
+    expect(() => requireSameRun(saved, modelIdentity(model), 'there')).not.toThrow();
+    expect(() => requireSameRun(saved, modelIdentity(pooled), 'there')).toThrow('image: ');
+    pooled.dispose();
   });
 
   it('that only shuffled its rows goes on so', () => {
